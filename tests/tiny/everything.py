@@ -42,6 +42,7 @@ BUILDERS: Mapping[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
     ("align", "ctc"): one(ctc.ctc),
     ("prints", "pyannote"): one(pipeline),
     ("diarize", "pyannote"): one(pipeline),
+    ("hearing", "faster_whisper"): one(whisper.whisper),
     ("translate", "nllb"): one(translation.nllb),
     ("translate", "m2m"): one(translation.m2m),
     ("translate", "opus"): one(translation.opus),

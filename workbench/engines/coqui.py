@@ -225,7 +225,9 @@ class Coqui:
             )
         try:
             with devices.memory(f"load {self.options.model}", lower="the model to a smaller one"):
-                return self._kind(self.folder, device)
+                return models.shared(
+                    self.name, self.folder, device, load=lambda: self._kind(self.folder, device)
+                )
         except MISFITS as error:
             raise EngineError(
                 f"load the model {self.options.model}",

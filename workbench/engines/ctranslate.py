@@ -151,7 +151,11 @@ class _Translating(ABC):
                     reason,
                     "Or choose another translate engine in params/engines.yaml.",
                 )
-            self._loaded[name] = _Model(name, self.tokenisers, self.options)
+            o = self.options
+            self._loaded[name] = models.shared(
+                self.name, models.place(name), o.device, o.compute,
+                load=lambda: _Model(name, self.tokenisers, o),
+            )  # fmt: skip
             log.info("engine_loaded %s %s", self.name, self._loaded[name].identity)
         return self._loaded[name]
 

@@ -94,6 +94,15 @@ def test_want_of_memory_on_the_cpu_is_told_with_what_was_wanted():
         np.empty(2**53, np.uint8)
 
 
+def test_a_model_too_large_to_be_loaded_is_told_with_its_size():
+    found = r"about 3,090 MB needed, .* free. Lower the size of the model in"
+    with (
+        pytest.raises(EngineError, match=found),
+        devices.memory("load a model", lower="the size of the model", size=3_090_000_000),
+    ):
+        raise MemoryError
+
+
 def test_a_model_is_loaded_once_for_all_who_use_it_and_let_go_with_the_last():
     class Model:
         pass

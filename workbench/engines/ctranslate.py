@@ -47,7 +47,8 @@ def loading(model: str) -> Iterator[Path]:
     """Give a model's folder, and turn what its library says of a bad model into an `EngineError`."""
     folder = models.place(model)
     try:
-        with devices.memory(f"load the model {model}", lower="the size of the model"):
+        held = models.size(model)
+        with devices.memory(f"load the model {model}", lower="the size of the model", size=held):
             yield folder
     except (RuntimeError, ValueError, KeyError, OSError) as error:
         raise EngineError(

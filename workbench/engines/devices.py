@@ -60,8 +60,10 @@ def resolve(asked: str) -> str:
 
 
 @contextmanager
-def memory(task: str, *, lower: str) -> Iterator[None]:
+def memory(task: str, *, lower: str, size: int = 0) -> Iterator[None]:
     """Turn a device's want of memory into an error with its figures; `lower` names the option to lower.
+
+    `size` is the bytes of what is to be loaded: the figure needed where the device tells none.
 
     Raises
     ------
@@ -75,10 +77,11 @@ def memory(task: str, *, lower: str) -> Iterator[None]:
         if not isinstance(error, MemoryError) and not SHORT.search(text):
             raise
         needed, free, on_gpu = NEEDED.search(text), FREE.search(text), "CUDA" in text
+        wanted = needed[1] if needed else f"about {size // 10**6:,} MB" if size else "more"
         left = free[1] if free else _free_on_gpus() if on_gpu else _free()
         raise EngineError(
             task,
-            f"out of memory: {needed[1] if needed else 'more'} needed, {left or 'too little'} free",
+            f"out of memory: {wanted} needed, {left or 'too little'} free",
             f"Lower {lower} in params/engines.yaml" + (", or write device: cpu there." if on_gpu else "."),
         ) from error
 

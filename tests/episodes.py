@@ -16,6 +16,7 @@ from workbench.glossary import Glossary
 from workbench.records import (
     Casting,
     Cue,
+    Hearing,
     Loudness,
     Placement,
     Probe,
@@ -113,6 +114,7 @@ def film(lines: int = 20, **changes: Any) -> Film:
         probe=probe(duration),
         separation=Table(Separation, [Separation("mask", -24.5, -10.2, 0)]),
         words=Table(Word, words),
+        hearing=Table(Hearing, [Hearing("pocketsphinx", "en", "en", 0.97)]),
         turns=Table(Turn, [Turn(row.start, row.end, row.speaker, "prints") for row in segments]),
         segments=Table(Segment, segments),
         speakers=Table(Speaker, []),

@@ -84,6 +84,10 @@ class TestXtts:
         assert not np.array_equal(spoken, imitate(coqui, other))
         assert len(coqui._model.latents) == 2
 
+    def test_one_model_speaks_for_all_engines_that_name_it(self, xtts):
+        coqui, variant = engine(xtts), engine(xtts, languages=["es"])
+        assert coqui._model is variant._model
+
     def test_hears_what_the_library_hears_in_files(self, xtts, tmp_path):
         import soundfile
         import torch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -138,31 +139,58 @@ def test_a_fallback_that_imitates_no_voices_is_logged_by_its_own_name(monkeypatc
     assert "engine_fallback" not in caplog.text
 
 
+@pytest.mark.parametrize("sr", [8_000, SR])
 @pytest.mark.parametrize("sound", HARD.values(), ids=HARD.keys())
 class TestHardSound:
     @pytest.mark.parametrize("name", ENGINES["vad"])
-    def test_speech_lies_inside_the_sound(self, name, sound):
-        spans = ready("vad", name).spans(sound, sr=SR)
-        end = len(sound) * 1000 // SR + 1
+    def test_speech_lies_inside_the_sound(self, name, sound, sr):
+        spans = ready("vad", name).spans(sound, sr=sr)
+        end = len(sound) * 1000 // sr + 1
         assert all(0 <= a < b <= end for a, b in spans)
         assert spans == sorted(spans)
 
-    @pytest.mark.parametrize("name", marked(ENGINES["asr"].keys() - GIVEN))
-    def test_words_lie_inside_the_sound(self, name, sound, tiny):
-        end = len(sound) * 1000 // SR
+    @pytest.mark.parametrize("name", marked(ENGINES["separate"]))
+    def test_a_bed_has_the_shape_of_the_programme(self, name, sound, sr, tiny):
+        programme, end = np.stack([sound, sound]), len(sound) * 1000 // sr
         spans = [(0, end)] if end else []
-        for word in ready("asr", name, tiny=tiny).words(sound, sr=SR, language="en", spans=spans):
+        bed, ducked = ready("separate", name, tiny=tiny).bed(programme, sr=sr, spans=spans)
+        assert (bed.shape, bed.dtype) == (programme.shape, np.float32)
+        assert np.isfinite(bed).all()
+        assert all(0 <= a < min(b, end) for a, b in ducked)
+
+    @pytest.mark.parametrize("name", marked(ENGINES["asr"].keys() - GIVEN))
+    def test_words_lie_inside_the_sound(self, name, sound, sr, tiny):
+        end = len(sound) * 1000 // sr
+        spans = [(0, end)] if end else []
+        for word in ready("asr", name, tiny=tiny).words(sound, sr=sr, language="en", spans=spans):
             assert 0 <= word.start < word.end <= end
             assert word.text.strip()
             assert word.engine == name
 
     @pytest.mark.parametrize("name", marked(ENGINES["diarize"].keys() - GIVEN))
-    def test_turns_lie_inside_the_sound(self, name, sound, tiny):
-        end = len(sound) * 1000 // SR
+    def test_turns_lie_inside_the_sound(self, name, sound, sr, tiny):
+        end = len(sound) * 1000 // sr
         spans = [(0, end)] if end else []
-        for turn in ready("diarize", name, tiny=tiny).turns(sound, sr=SR, spans=spans, speakers=None):
+        for turn in ready("diarize", name, tiny=tiny).turns(sound, sr=sr, spans=spans, speakers=None):
             assert 0 <= turn.start < turn.end <= end
             assert turn.engine == name
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [pytest.param(*one, marks=pytest.mark.models) if one[1] in BIG else one for one in ALL],
+)
+def test_an_engine_that_worked_is_recorded_with_its_versions_and_its_model(kind, name, tiny, tmp_path):
+    engine = ready(kind, name, given=tmp_path, tiny=tiny)
+    if (kind, name) in everything.BUILDERS and kind == "translate":
+        engine.translate(["The house is red."], source="en", target="es")
+    (maker,) = engines.makers(**{kind: engine})
+    assert (maker.kind, maker.engine) == (kind, name)
+    needs = [need for need in getattr(engine, "requires", ()) if engines.installed(need)]
+    assert not needs or name == "llm" or re.search(r"\d+\.\d", maker.identity), "no version"
+    if (kind, name) in everything.BUILDERS:
+        assert re.search(r"\b[0-9a-f]{16}\b", maker.identity), "no checksum of its model"
+    assert str(tmp_path.parent) not in maker.identity
 
 
 @pytest.mark.parametrize("name", marked(ENGINES["align"]))

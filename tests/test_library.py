@@ -6,7 +6,7 @@ import pytest
 
 from workbench import library
 from workbench.errors import LanguageError, LibraryError, MediaError, RecordError
-from workbench.records import Segment, Table, Turn
+from workbench.records import Maker, Segment, Table, Turn
 
 
 def test_a_key_opens_a_place(root):
@@ -133,6 +133,22 @@ def test_facts_with_an_unknown_key_are_refused(root):
     facts.write_text(facts.read_text() + "audiotrack: 1\n")
     with pytest.raises(RecordError, match="unknown key audiotrack"):
         _ = episode.facts
+
+
+def test_the_engines_of_earlier_stages_are_listed_each_once_and_none_of_later_ones(root):
+    dub = library.dub("s/e", "es", root)
+    vad, asr, tts = Maker("vad", "a", "a 1"), Maker("asr", "b", ""), Maker("tts", "c", "c 2")
+    assert dub.makers(before="qa") == Table(Maker, [])
+    for place, stage, makers in (
+        (dub, "tts", [tts]),
+        (dub.episode, "diarize", [vad]),
+        (dub.episode, "asr", [vad, asr]),
+        (dub, "qa", [asr]),
+    ):
+        with place.writing(stage) as out:
+            out.table(Table(Maker, makers))
+    assert dub.makers(before="qa") == Table(Maker, [vad, asr, tts])
+    assert dub.makers(before="tts") == Table(Maker, [vad, asr])
 
 
 def test_sound_comes_back(tmp_path):

@@ -13,7 +13,7 @@ from tests.recordings import Held
 from workbench import audio, params, qa
 from workbench.errors import RecordError
 from workbench.film import Film
-from workbench.records import Cue, Loudness, Product, Score, Segment, Separation, Table, Turn, Word
+from workbench.records import Cue, Hearing, Loudness, Product, Score, Segment, Separation, Table, Turn, Word
 
 ROOT = Path(__file__).parents[1]
 OPTS = params.read(
@@ -84,6 +84,7 @@ def test_each_finding_says_what_to_do():
         (altered("takes", engine="piper"), "engine", "warn"),
         (altered("words", index=10, engine="whisper"), "engine", "warn"),
         (altered("words", index=10, text="Damn,", confidence=0.5), "rude words", "warn"),
+        (altered("words", index=10, doubt="repetition"), "doubt", "warn"),
         (altered("cues", text="x" * 43, end=9000), "reading", "fail"),
         (altered("cues", text="a\nb\nc"), "reading", "fail"),
         (altered("cues", end=5500), "reading", "warn"),
@@ -180,6 +181,29 @@ def test_a_rude_word_that_was_surely_heard_is_left_alone():
     assert ("1", "rude words", "warn") not in found(altered("words", index=10, text="damn", confidence=0.95))
 
 
+def test_a_line_of_which_most_may_be_invented_fails():
+    film = episodes.film(1)
+    invented = [dataclasses.replace(word, doubt="compression") for word in film.words]
+    scores = scores_of(dataclasses.replace(film, words=Table(Word, invented)))
+    (doubt,) = [row for row in scores if row.check == "doubt"]
+    assert doubt.verdict == "fail"
+    assert doubt.evidence == f"{len(invented)} of {len(invented)} words may be invented, by compression"
+
+
+@pytest.mark.parametrize(("told", "heard"), [("en-GB", "en"), ("cmn", "zh"), ("nb", "no")])
+def test_a_language_by_another_tag_is_no_other_language(told: str, heard: str):
+    film = episodes.film(1, hearing=Table(Hearing, [Hearing("pocketsphinx", told, heard, 0.99)]))
+    assert ("", "original language", "fail") not in found(film)
+
+
+@pytest.mark.parametrize(("table", "kind"), [("translations", "translate"), ("takes", "tts")])
+def test_an_engine_that_stepped_in_is_a_finding_of_the_film_and_of_its_lines(table: str, kind: str):
+    film = altered(table, engine="another")
+    assert {("", "engines", "warn"), ("1", "engine", "warn")} <= found(film)
+    (of_film,) = [row for row in scores_of(film) if row.check == "engines"]
+    assert f"{kind} by another where {film.chosen[kind]} is chosen" in of_film.evidence
+
+
 def test_a_pivot_language_is_not_a_foreign_engine():
     assert ("1", "engine", "warn") not in found(altered("translations", engine="apertium via spa"))
 
@@ -193,11 +217,23 @@ def test_a_pivot_language_is_not_a_foreign_engine():
         ({"products": [Product("a.mp4", "film", "mp4", 8041, -23.0, -2, "")]}, "drift", "fail"),
         ({"duration": 7950}, "drift", "fail"),
         ({"separation": [Separation("none", 0.0, 0.0, 8000)]}, "separation", "warn"),
+        ({"separation": [Separation("untouched", -20.0, -3.0, 0)]}, "engines", "warn"),
+        ({"turns": [Turn(1000, 3400, "S1", "rttm")]}, "engines", "warn"),
+        ({"hearing": [Hearing("pocketsphinx", "en", "ca", 0.95)]}, "original language", "fail"),
+        ({"hearing": [Hearing("pocketsphinx", "en", "ca", 0.6)]}, "original language", "warn"),
+        ({"hearing": [Hearing("pocketsphinx", "en", "", None)]}, "original language", "info"),
         ({"words": [Word(3500, 3900, "lost", 0.9, "pocketsphinx")]}, "left out", "warn"),
     ],
 )
 def test_a_flaw_of_the_whole_film_is_found(changes: dict, check: str, verdict: str):
-    kinds = {"loudness": Loudness, "products": Product, "separation": Separation, "words": Word}
+    kinds = {
+        "hearing": Hearing,
+        "loudness": Loudness,
+        "products": Product,
+        "separation": Separation,
+        "turns": Turn,
+        "words": Word,
+    }
     tables = {key: Table(kinds[key], rows) if key in kinds else rows for key, rows in changes.items()}
     assert ("", check, verdict) in found(episodes.film(2, **tables))
 

@@ -89,6 +89,15 @@ def test_with_its_model_it_is_ready_where_its_device_is(settings, monkeypatch):
     assert "no CUDA device" in readiness.machine()
 
 
+def test_models_of_pairs_of_languages_are_counted(settings):
+    settings.choices["vad"].options["big"]["model"] = f"{models.home()}/big-{{source}}-{{target}}"
+    assert row(settings).model.endswith("big-{source}-{target}, absent")
+    for pair in ("en-es", "en-ca"):
+        (models.home() / f"big-{pair}").mkdir()
+        (models.home() / f"big-{pair}" / "model.bin").write_bytes(bytes(1_000_000))
+    assert row(settings).model.endswith("big-{source}-{target}, 2 of them, 2 MB")
+
+
 def test_a_licence_that_nobody_accepted_keeps_its_model_away(settings):
     with pytest.raises(EngineError, match=r"CPML.*accept_licence: true under vad, big"):
         readiness.source(settings, "big-1")

@@ -1,8 +1,12 @@
 """Whisper, by the real library, with a model that says what it is told to."""
 
+import dataclasses
+import gc
 import json
 import threading
+import weakref
 
+import faster_whisper
 import numpy as np
 import pytest
 
@@ -11,6 +15,7 @@ from workbench import activity, engines, params
 from workbench.engines.whisper import FasterWhisper, repeated
 from workbench.errors import EngineError, LanguageError
 from workbench.library import read_text
+from workbench.params import Choice
 
 from .structure import ROOT
 
@@ -30,7 +35,7 @@ def folder(tmp_path_factory):
 def options(folder, **changes):
     document = params.mapping(read_text(ROOT / "params" / "engines.yaml"), where="params/engines.yaml")
     known = document["asr"]["options"]["faster_whisper"] | {"model": str(folder), "device": "cpu"} | changes
-    choice = params.Choice("faster_whisper", (), {"faster_whisper": known})
+    choice = Choice("faster_whisper", (), {"faster_whisper": known})
     return engines.resolve("asr", "faster_whisper", choice)[1]
 
 
@@ -46,6 +51,29 @@ def engine(folder):
 def words(engine, y, spans=None, sr=SR, language="en", **more):
     spans = [(0, 1000 * len(y) // sr)] if spans is None else spans
     return list(engine.words(y, sr=sr, language=language, spans=spans, **more))
+
+
+def test_who_transcribes_and_who_hears_the_dub_share_one_model(tmp_path, monkeypatch):
+    folder, loaded = whisper(tmp_path / "tiny"), []
+
+    class Counted(faster_whisper.WhisperModel):
+        def __init__(self, *args, **more):
+            loaded.append(weakref.ref(self))
+            super().__init__(*args, **more)
+
+    monkeypatch.setattr(faster_whisper, "WhisperModel", Counted)
+    known = dataclasses.asdict(options(folder))
+    choices = [Choice("faster_whisper", (), {"faster_whisper": known | {"beam": beam}}) for beam in (5, 1)]
+    transcriber = engines.load("asr", choices[0], given=tmp_path)
+    hearer = engines.load("hearing", choices[1])
+    assert [word.text for word in words(transcriber, noise(2))] == SAID
+    assert [word.text for word in words(hearer, noise(2))] == SAID
+    assert len(loaded) == 1
+    del transcriber
+    assert [word.text for word in words(hearer, noise(2))] == SAID
+    del hearer
+    gc.collect()
+    assert loaded[0]() is None, "its memory is not given back"
 
 
 def test_it_writes_what_the_model_says_once_an_utterance(engine):

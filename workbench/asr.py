@@ -60,9 +60,7 @@ class Transcriber(Protocol):
 
 @runtime_checkable
 class Identifier(Protocol):
-    """A transcriber that tells which model it is, and which language it hears."""
-
-    identity: str
+    """A transcriber that tells which language it hears."""
 
     def language(self, speech: Sound, *, sr: int, spans: Sequence[activity.Span]) -> tuple[str, float]:
         """Return the language spoken in the spans, BCP 47, and its probability; "" for no spans."""
@@ -116,13 +114,12 @@ def _fault(word: Word, *, earlier: int) -> str:
 def hearing(
     speech: Sound, *, sr: int, language: str, words: Sequence[Word], transcriber: Transcriber
 ) -> Table[Hearing]:
-    """Return how the words were heard, in one row: by which model, and in which language by its own ear."""
+    """Return how the words were heard, in one row: the language told, and the one the engine hears."""
     if not isinstance(transcriber, Identifier):
-        return Table(Hearing, [Hearing(transcriber.name, "", language, "", None)])
+        return Table(Hearing, [Hearing(transcriber.name, language, "", None)])
     spans = [(word.start, word.end) for word in words]
     found, probability = transcriber.language(speech, sr=sr, spans=spans)
-    heard = Hearing(transcriber.name, transcriber.identity, language, found, probability if found else None)
-    return Table(Hearing, [heard])
+    return Table(Hearing, [Hearing(transcriber.name, language, found, probability if found else None)])
 
 
 def doubtful(words: Table[Word], *, opts: Options) -> Table[Word]:

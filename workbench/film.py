@@ -19,6 +19,7 @@ from workbench.params import Choice
 from workbench.records import (
     Casting,
     Cue,
+    Hearing,
     Loudness,
     Placement,
     Probe,
@@ -59,6 +60,7 @@ class Film:
     probe: Table[Probe]
     separation: Table[Separation]
     words: Table[Word]
+    hearing: Table[Hearing]
     turns: Table[Turn]
     segments: Table[Segment]
     speakers: Table[Speaker]
@@ -91,6 +93,7 @@ class Film:
             probe=read(Probe),
             separation=read(Separation),
             words=read(Word),
+            hearing=read(Hearing),
             turns=read(Turn),
             segments=read(Segment),
             speakers=read(Speaker),

@@ -60,6 +60,12 @@ class Instruments:
     reader: Instrument[Reader]
     hearer: Instrument[Hearer]
 
+    def engines(self) -> dict[str, Any]:
+        """Return the engines that are ready, by kind."""
+        kinds: dict[str, Instrument[Any]]
+        kinds = {"prints": self.prints, "reading": self.reader, "hearing": self.hearer}
+        return {kind: each.engine for kind, each in kinds.items() if each.engine is not None}
+
     @classmethod
     def ready(
         cls, load: Callable[[str, Choice], Any], prints: Choice, reading: Choice, hearing: Choice

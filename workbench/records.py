@@ -49,6 +49,15 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Maker:
+    """An engine that worked in a stage, whatever the stage recorded of it."""
+
+    kind: str  # "asr", "tts" …
+    engine: str
+    identity: str  # versions, and where it has a model: its name, its checksum and where it ran
+
+
+@dataclass(frozen=True, slots=True)
 class Separation:
     """How far an engine took speech and music apart.
 
@@ -88,7 +97,6 @@ class Hearing:
     """How a sound was heard: the language that was told, and the one that the engine takes it for."""
 
     engine: str
-    identity: str  # the engine's version, its model's checksum and where it ran; "" where it has none
     told: str  # BCP 47
     language: str  # BCP 47; "" where the engine does not tell, or heard no word
     probability: float | None  # of that language, 0..1

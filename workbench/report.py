@@ -26,7 +26,7 @@ from workbench import activity, audio, display, measurement, qa, review, writing
 from workbench.audio import Sound
 from workbench.evidence import Line
 from workbench.film import Film, Sounds
-from workbench.records import Decision, Score, Segment, Table, Translation
+from workbench.records import Decision, Maker, Score, Segment, Table, Translation
 
 CLIP_RATE = 24_000  # Hz, and of a clip's speech nothing audible lies above its half
 CLIP_BITS = 32_000  # a second
@@ -225,7 +225,7 @@ class About:
     title: str  # whose report it is, such as the episode's key
     source: str  # the original's language, BCP 47
     beside: str  # the way from the page to `files`
-    versions: Mapping[str, str]  # kind of engine -> the chosen one with its version
+    makers: Sequence[Maker]  # the engines that worked, of quality control too
     digests: Mapping[str, str]  # path -> digest of what the dub was made of
 
 

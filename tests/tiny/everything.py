@@ -36,12 +36,21 @@ def pipeline(folder: Path) -> Path:
     return pyannote.build(folder)
 
 
+def separator(folder: Path) -> Path:
+    """Build a Demucs; its builder needs PyTorch when it is imported."""
+    from tests.tiny import demucs
+
+    return demucs.build(folder)
+
+
 # (kind, engine) -> what builds its models in a folder and returns the options that differ from the params
 BUILDERS: Mapping[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
+    ("separate", "demucs"): one(separator, segment=1.0),
     ("asr", "faster_whisper"): one(whisper.whisper),
     ("align", "ctc"): one(ctc.ctc),
     ("prints", "pyannote"): one(pipeline),
     ("diarize", "pyannote"): one(pipeline),
+    ("hearing", "faster_whisper"): one(whisper.whisper),
     ("translate", "nllb"): one(translation.nllb),
     ("translate", "m2m"): one(translation.m2m),
     ("translate", "opus"): one(translation.opus),

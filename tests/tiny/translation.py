@@ -15,6 +15,7 @@ import numpy as np
 PAIRS = {
     "hello": "hola", "world": "mundo", "good": "buenos", "morning": "días", "thank": "gracias", "you": "tú",
     "the": "la", "house": "casa", "is": "es", "red": "roja", "Ana": "Ana", "one": "uno", "two": "dos",
+    "Hello": "Hola", "from": "de", "tiny": "pequeño", "model.": "modelo.",
 }  # fmt: skip
 FLORES = ("eng_Latn", "spa_Latn", "cat_Latn", "zho_Hans", "zho_Hant", "arb_Arab")
 M2M = ("__en__", "__es__", "__ca__", "__zh__", "__no__")

@@ -14,14 +14,16 @@ A line of code outside this package never names a vendor.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import logging
 from pathlib import Path
 from typing import Any, Protocol
 
+from workbench.engines import devices, models
 from workbench.errors import EngineError
 from workbench.params import Choice
-from workbench.records import parse
+from workbench.records import Maker, Table, parse
 
 log = logging.getLogger(__name__)
 
@@ -121,16 +123,26 @@ def load(kind: str, choice: Choice, *, given: Path | None = None) -> Any:
     )
 
 
-def versions(kind: str, choice: Choice) -> str:
-    """Return the chosen engine with the versions of the packages it requires, as installed here."""
-    engine, _ = resolve(kind, choice.engine, choice)
+def makers(**working: Any) -> Table[Maker]:
+    """Return what is to be recorded of the engines that worked in a stage, given by kind."""
+    return Table(Maker, [Maker(kind, each.name, identity(each)) for kind, each in working.items()])
+
+
+def identity(engine: Any) -> str:
+    """Return what an engine says of itself, or the versions of its packages, its model and its device."""
+    if own := getattr(engine, "identity", ""):
+        return str(own)
     found = []
     for need in getattr(engine, "requires", ()):
         try:
             found.append(f"{need} {importlib.metadata.version(need)}")
         except importlib.metadata.PackageNotFoundError:
-            found.append(need)  # a program, or a package that is not here
-    return f"{engine.name} ({', '.join(found)})" if found else str(engine.name)
+            found.append(need)  # a program
+    options = getattr(engine, "options", None)
+    if model := getattr(options, "model", ""):
+        found.append(f"{Path(model).name} {models.digest(model)[:16]}")
+        found.append(devices.resolve(getattr(options, "device", "cpu")))
+    return ", ".join(found)
 
 
 def resolve(kind: str, name: str, choice: Choice) -> tuple[Any, Any]:

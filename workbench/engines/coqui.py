@@ -224,8 +224,11 @@ class Coqui:
                 "Install the torch of the extra gpu, or write device: cpu in params/engines.yaml.",
             )
         try:
-            with devices.memory(f"load {self.options.model}", lower="the model to a smaller one"):
-                return self._kind(self.folder, device)
+            held = models.size(self.options.model)
+            with devices.memory(f"load {self.options.model}", lower="the size of the model", size=held):
+                return models.shared(
+                    self.name, self.folder, device, load=lambda: self._kind(self.folder, device)
+                )
         except MISFITS as error:
             raise EngineError(
                 f"load the model {self.options.model}",

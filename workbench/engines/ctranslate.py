@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ def loading(model: str) -> Iterator[Path]:
     """Give a model's folder, and turn what its library says of a bad model into an `EngineError`."""
     folder = models.place(model)
     try:
-        with devices.memory(f"load the model {model}", lower="the size of the model"):
+        held = models.size(model)
+        with devices.memory(f"load the model {model}", lower="the size of the model", size=held):
             yield folder
     except (RuntimeError, ValueError, KeyError, OSError) as error:
         raise EngineError(
@@ -56,7 +58,7 @@ def loading(model: str) -> Iterator[Path]:
         ) from error
 
 
-class _Translating:
+class _Translating(ABC):
     """What the three kinds of model share. `model` names a folder, one for a pair where it has braces."""
 
     name: str
@@ -130,9 +132,15 @@ class _Translating:
         unknown = [model.unknown(line, part) for line, part in zip(lines, parts, strict=True)]
         return [Draft(text, words) for text, words in zip(texts, unknown, strict=True)]
 
+    @property
+    def identity(self) -> str:
+        """The library's version, and of each model that translated its name, checksum and device."""
+        used = [each.identity for each in self._loaded.values()]
+        return ", ".join([f"ctranslate2 {version('ctranslate2')}", *used])
+
+    @abstractmethod
     def _tags(self, model: _Model, source: str, target: str) -> tuple[list[str], list[str]]:
         """Return the tokens before the source and before the target that say the languages."""
-        raise NotImplementedError
 
     def _model(self, source: str, target: str) -> _Model:
         languages = [langcodes.Language.get(tag).language or tag for tag in (source, target)]
@@ -144,7 +152,11 @@ class _Translating:
                     reason,
                     "Or choose another translate engine in params/engines.yaml.",
                 )
-            self._loaded[name] = _Model(name, self.tokenisers, self.options)
+            o = self.options
+            self._loaded[name] = models.shared(
+                self.name, models.place(name), o.device, o.compute,
+                load=lambda: _Model(name, self.tokenisers, o),
+            )  # fmt: skip
             log.info("engine_loaded %s %s", self.name, self._loaded[name].identity)
         return self._loaded[name]
 
@@ -244,12 +256,9 @@ class _Model:
 
     @cached_property
     def identity(self) -> str:
-        """The library's version, the model, its checksum, and where and how it runs."""
+        """The model, its checksum, and where and how it runs."""
         inner = self._translator
-        return (
-            f"ctranslate2 {version('ctranslate2')}, {Path(self.name).name} {models.digest(self.name)[:16]}, "
-            f"{inner.device} {inner.compute_type}"
-        )
+        return f"{Path(self.name).name} {models.digest(self.name)[:16]}, {inner.device} {inner.compute_type}"
 
     def parts(self, line: str) -> Iterator[tuple[str, list[str]]]:
         """Yield a line's sentences, and the halves of those that are too long, with their tokens."""

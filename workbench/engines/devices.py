@@ -8,11 +8,14 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from workbench.errors import EngineError
 
-NEEDED = re.compile(r"allocate ([\d.]+ ?[KMGT]?i?B)")
-FREE = re.compile(r"([\d.]+ ?[KMGT]?i?B) is free")
+SHORT = re.compile(r"out of memory|can(?:'|no)t allocate memory|bad_alloc", re.IGNORECASE)
+NEEDED = re.compile(r"allocate ([\d.]+ ?(?:[KMGTPE]?i?B|bytes))")
+FREE = re.compile(r"([\d.]+ ?[KMGTPE]?i?B) is free")
+AVAILABLE = re.compile(r"^MemAvailable: +(\d+) kB$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,10 @@ def resolve(asked: str) -> str:
 
 
 @contextmanager
-def memory(task: str, *, lower: str) -> Iterator[None]:
+def memory(task: str, *, lower: str, size: int = 0) -> Iterator[None]:
     """Turn a device's want of memory into an error with its figures; `lower` names the option to lower.
+
+    `size` is the bytes of what is to be loaded: the figure needed where the device tells none.
 
     Raises
     ------
@@ -69,12 +74,24 @@ def memory(task: str, *, lower: str) -> Iterator[None]:
         yield
     except (RuntimeError, MemoryError) as error:
         text = str(error)
-        if not isinstance(error, MemoryError) and "out of memory" not in text.lower():
+        if not isinstance(error, MemoryError) and not SHORT.search(text):
             raise
-        needed, free = NEEDED.search(text), FREE.search(text)
-        left = free[1] if free else ", ".join(f"{gpu.free} MiB on {gpu.name}" for gpu in gpus())
+        needed, free, on_gpu = NEEDED.search(text), FREE.search(text), "CUDA" in text
+        wanted = needed[1] if needed else f"about {size // 10**6:,} MB" if size else "more"
+        left = free[1] if free else _free_on_gpus() if on_gpu else _free()
         raise EngineError(
             task,
-            f"out of memory: {needed[1] if needed else 'more'} needed, {left or 'too little'} free",
-            f"Lower {lower} in params/engines.yaml, or write device: cpu there.",
+            f"out of memory: {wanted} needed, {left or 'too little'} free",
+            f"Lower {lower} in params/engines.yaml" + (", or write device: cpu there." if on_gpu else "."),
         ) from error
+
+
+def _free_on_gpus() -> str:
+    return ", ".join(f"{gpu.free} MiB on {gpu.name}" for gpu in gpus())
+
+
+def _free() -> str:
+    """Return how much memory is left beside the GPUs', where the system tells."""
+    told = Path("/proc/meminfo")
+    found = AVAILABLE.search(told.read_text()) if told.is_file() else None
+    return f"{int(found[1]) // 1024} MiB" if found else ""

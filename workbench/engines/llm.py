@@ -122,6 +122,12 @@ class Llm:
             return f"the environment variable {variable} holds no token; run: export {variable}=…"
         return None
 
+    @property
+    def identity(self) -> str:
+        """The name of the model that the endpoint serves, which tells no more, and how it was asked."""
+        o = self.options
+        return f"{o.served_model}, temperature {o.temperature}, seed {o.seed}"
+
     def translate_scene(
         self, lines: Sequence[SceneLine], *, source: str, target: str, exchanges: MutableMapping[str, str]
     ) -> list[Draft]:

@@ -11,15 +11,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import msgspec
 
 from workbench.errors import EngineError
 
 MANIFEST = "fetched.json"
+T = TypeVar("T")
+
+_used: WeakValueDictionary[tuple[Hashable, ...], Any] = WeakValueDictionary()
+_loading = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,18 @@ def digest(model: str) -> str:
             for file in found
         )
     return hashlib.sha256(msgspec.json.encode(sorted(files, key=lambda file: file.name))).hexdigest()
+
+
+def shared(*which: Hashable, load: Callable[[], T]) -> T:
+    """Return the model of this key that somebody in this process uses, or load it.
+
+    It is held by its users alone, so its memory is free again once the last of them is gone.
+    """
+    with _loading:
+        model = _used.get(which)
+        if model is None:
+            model = _used[which] = load()
+        return cast(T, model)
 
 
 def sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ packages and programs it works with; `licence`; and the options `model`, `device
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ FILES = ENGINES_FILE, SETS_FILE, MODELS_FILE = (
     "params/engine_sets.yaml",
     "params/models.yaml",
 )
+PAIR = re.compile(r"\{\w+\}")  # in the name of a model that there is for each pair of languages
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,11 @@ def _here(need: str) -> bool:
 def _model(model: str, sources: Mapping[str, fetch.Source]) -> str:
     if not model:
         return ""
+    if PAIR.search(model):
+        like = models.place(PAIR.sub("*", model))
+        pairs = [models.size(str(folder)) for folder in like.parent.glob(like.name)]
+        if pairs:
+            return f"{model}, {len(pairs)} of them, {megabytes(sum(pairs))}"
     if there := models.size(model):
         return f"{model}, {megabytes(there)}"
     return (

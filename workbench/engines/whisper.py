@@ -98,7 +98,10 @@ class FasterWhisper:
         self.options = options
         device = devices.resolve(options.device)
         with loading(options.model) as folder:
-            self._model = WhisperModel(str(folder), device=device, compute_type=options.compute)
+            self._model = models.shared(
+                self.name, folder, device, options.compute,
+                load=lambda: WhisperModel(str(folder), device=device, compute_type=options.compute),
+            )  # fmt: skip
         log.info("engine_loaded %s", self.identity)
 
     @classmethod

@@ -35,6 +35,7 @@ from workbench.records import (
     Decision,
     Hearing,
     Loudness,
+    Maker,
     Placement,
     Probe,
     Product,
@@ -107,6 +108,7 @@ PLACES: dict[type, tuple[str, str]] = {
     Score: ("qa", "segment_scores.jsonl"),
 }
 
+MAKERS = "makers.jsonl"  # beside the records of each stage in which engines work
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -244,6 +246,16 @@ class Place:
                 f"Run: dvc repro {stage}@{self.key}",
             )
         return Table.from_jsonl(kind, read_text(path), where=str(path.relative_to(self.root)))
+
+    def makers(self, *, before: str) -> Table[Maker]:
+        """Return the engines that worked in the stages before one, in their order, each once."""
+        paths = [self.stage(stage) / MAKERS for stage in STAGES[: STAGES.index(before)]]
+        tables = [
+            Table.from_jsonl(Maker, read_text(path), where=str(path.relative_to(self.root)))
+            for path in paths
+            if path.is_file()
+        ]
+        return Table(Maker, dict.fromkeys(row for table in tables for row in table))
 
     def review(self, *stages: str) -> dict[str, str]:
         """Return file name -> text of the logs of decisions, for `review.read`; empty where none is."""
@@ -452,7 +464,7 @@ class Output:
 
     def table(self, table: Table[Any]) -> None:
         """Write a table under its record type's own name."""
-        self.text(PLACES[table.kind][1], table.to_jsonl())
+        self.text(MAKERS if table.kind is Maker else PLACES[table.kind][1], table.to_jsonl())
 
     def text(self, name: str, text: str) -> None:
         """Write a text file in UTF-8."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 
+import langcodes
+
 from workbench import activity
 from workbench.evidence import middle
 from workbench.film import Film
-from workbench.qa.findings import Finding, Options, above, found
+from workbench.qa.findings import Finding, Options, above, by_another, found
+
+SAME_LANGUAGE = 9  # CLDR distance up to which two tags are one language
 
 
 def speech(film: Film, opts: Options) -> Finding:
@@ -18,6 +22,33 @@ def speech(film: Film, opts: Options) -> Finding:
     if film.takes or film.placements:
         return found("fail", "the film has no lines, yet its dub has takes", "Run tts and fit again.")
     return found("info", "nothing to dub: no speech was found, and none was made")
+
+
+def original_language(film: Film, opts: Options) -> Finding | None:
+    """Check that the original is in the language that was told, where the recogniser has an ear for it."""
+    heard = [(row, row.probability) for row in film.hearing if row.probability is not None]
+    if not heard:
+        return None
+    [(row, probability)] = heard
+    language = langcodes.Language.get(row.language).display_name("en")
+    evidence = f"{row.told} was told, and {row.engine} takes it for {language} ({probability:.0%} sure)"
+    if langcodes.tag_distance(row.told, row.language) <= SAME_LANGUAGE:
+        return found("ok", evidence)
+    action = "Correct the language in given/episode.yaml, and run asr again."
+    return above(probability, opts.other_language, evidence, action)
+
+
+def engines(film: Film, opts: Options) -> Finding:
+    """Check that the chosen engines made the film, and none that stepped in."""
+    others = [
+        f"{kind} by {name} where {film.chosen[kind]} is chosen"
+        for kind, made in film.made_by().items()
+        for name in made
+        if by_another(name, film.chosen[kind])
+    ]
+    if others:
+        return found("warn", "; ".join(others), "See: workbench engines. Then run these stages again.")
+    return found("ok", "made by the chosen engines")
 
 
 def left_out(film: Film, opts: Options) -> Finding:
@@ -78,4 +109,4 @@ def separation(film: Film, opts: Options) -> Finding | None:
 
 
 CHECKS: tuple[Callable[[Film, Options], Finding | None], ...]
-CHECKS = (speech, left_out, programme_loudness, true_peak, drift, separation)
+CHECKS = (speech, original_language, engines, left_out, programme_loudness, true_peak, drift, separation)

@@ -56,6 +56,8 @@ class Options:
     confidence: Band  # mean confidence of the words heard, at least, 0..1
     rude_confidence: float  # a rude word heard with less is doubted, 0..1
     rude_words: tuple[str, ...]  # in lower case
+    doubted: Band  # share of a line's words that the recogniser may have invented
+    other_language: Band  # probability that the original is in another language than was told
     left_out: Band  # words heard that stand in no line
     target: Band  # LU between the loudness wanted and reached, either way
     true_peak: Band  # dBTP of the mix and of every encoded dub, at most
@@ -74,6 +76,11 @@ class Finding(NamedTuple):
     limit: float | None
     evidence: str
     action: str
+
+
+def by_another(engine: str, chosen: str) -> bool:
+    """Whether neither the chosen engine nor a person made a record."""
+    return engine.partition(" ")[0] not in (chosen, "review")
 
 
 def found(verdict: Verdict, evidence: str, action: str = "") -> Finding:

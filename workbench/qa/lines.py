@@ -15,7 +15,7 @@ import langcodes
 from workbench import subtitles, writing
 from workbench.evidence import Line
 from workbench.levels import Levels
-from workbench.qa.findings import Finding, Options, above, below, found
+from workbench.qa.findings import Finding, Options, above, below, by_another, found
 from workbench.round_trip import Heard
 
 
@@ -283,6 +283,19 @@ def confidence(line: Line, opts: Options) -> Finding | None:
     return below(value, opts.confidence, evidence, "Listen to the original and correct its text.")
 
 
+def doubt(line: Line, opts: Options) -> Finding | None:
+    """Check for words that the recogniser may have invented, where it did not hear well."""
+    if not line.words:
+        return None
+    doubted = [word for word in line.words if word.doubt]
+    share = round(len(doubted) / len(line.words), 2)
+    if not doubted:
+        return found("ok", "the recogniser doubts no word")
+    reasons = ", ".join(sorted({word.doubt for word in doubted}))
+    evidence = f"{len(doubted)} of {len(line.words)} words may be invented, by {reasons}"
+    return above(share, opts.doubted, evidence, "Listen to the original and correct its text.")
+
+
 def rude_words(line: Line, opts: Options) -> Finding:
     """Check for rude words that the recogniser may have made of clean speech."""
     rude = [word for word in line.words if _plain(word.text) in opts.rude_words]
@@ -298,13 +311,7 @@ def engine(line: Line, opts: Options) -> Finding:
     made = [("asr", word.engine) for word in line.words]
     made += [("translate", line.translation.engine)] if line.translation else []
     made += [("tts", line.take.engine)] if line.take else []
-    others = sorted(
-        {
-            f"{kind} by {name}"
-            for kind, name in made
-            if name.partition(" ")[0] not in (line.chosen[kind], "review")
-        }
-    )
+    others = sorted({f"{kind} by {name}" for kind, name in made if by_another(name, line.chosen[kind])})
     if others:
         return found("warn", f"not by the chosen engine: {', '.join(others)}", "See: workbench engines")
     return found("ok", "made by the chosen engines")
@@ -312,7 +319,8 @@ def engine(line: Line, opts: Options) -> Finding:
 
 CHECKS: tuple[Callable[[Line, Options], Finding | None], ...] = (
     text, language, take, heard, voice, rate, stretch, shift, lacking, overlap, cut, presence, clipping,
-    loudness, level, silence, pause, bed, reading, unknown_words, glossary, confidence, rude_words, engine,
+    loudness, level, silence, pause, bed, reading, unknown_words, glossary, confidence, doubt, rude_words,
+    engine,
 )  # fmt: skip
 
 

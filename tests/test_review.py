@@ -167,6 +167,31 @@ class TestWhatHolds:
         ana("undo", of=hold)
         assert translate.edited(review.anchored(ana.log, SEGMENTS)) == {FIRST: "Buenos días."}
 
+    def test_a_line_is_out_of_the_picture_as_was_said_last(self, ana):
+        ana("off_screen", off_screen=True)
+        ana("off_screen", line=SECOND, off_screen=True)
+        ana("off_screen", line=SECOND, off_screen=False)
+        assert (fold(ana).off_screen, fold(ana).flags) == (True, {"off_screen"})
+        assert (fold(ana, line=SECOND).off_screen, fold(ana, line=SECOND).flags) == (False, frozenset())
+        assert fold(ana, line=SEGMENTS[2].id).off_screen is None
+        assert review.off_screen(review.anchored(ana.log, SEGMENTS)) == {FIRST: True, SECOND: False}
+
+    def test_a_line_stays_out_of_the_picture_when_it_is_corrected(self, ana):
+        ana("off_screen", off_screen=True)
+        ana("edit_source", text="Quite other words than those.")
+        ana("retime", start=900, end=3100)
+        lines, left = review.revise(SEGMENTS, ana.log)
+        assert left == []
+        assert lines.by("id")[FIRST].text == "Quite other words than those."
+        assert review.off_screen(review.anchored(ana.log, lines)) == {FIRST: True}
+
+    def test_people_who_see_it_differently_are_shown(self, ana):
+        bob = Reviewer("bob")
+        ana("off_screen", off_screen=True)
+        bob("off_screen", off_screen=False)
+        assert fold(ana, bob).flags == {"conflict"}
+        assert review.off_screen(review.anchored(merged(ana, bob), SEGMENTS)) == {}
+
     @given(st.randoms(use_true_random=False))
     def test_the_order_of_lines_in_the_log_means_nothing(self, rng: random.Random):
         ana, bob = Reviewer("ana"), Reviewer("bob")
@@ -433,6 +458,7 @@ class TestBadLogs:
             "split": {"cut": 2000, "texts": ("a", "b")},
             "merge": {"other": anchor},
             "reassign": {"speaker": "B"},
+            "off_screen": {"off_screen": True},
             "edit_text": {"text": "<script>alert(1)</script>\n=1+1"},
             "lock": {"sound": "0" * 64},
             "unlock": {},

@@ -28,6 +28,7 @@ and any of these flags:
 | outdated | the take that it keeps says another text than the line now has | yes |
 | unheard | it was approved with another take than the present one | yes |
 | noted | it has notes | |
+| off_screen | whoever speaks is out of the picture, so that lips need no match | with the next run |
 
 Who decided last is no authority: a decision takes the place of those that its author had before him, and of
 his own earlier ones. The next decision on a line in conflict knows both sides, and settles it; so does an
@@ -88,6 +89,7 @@ __all__ = [
     "live",
     "log_of",
     "make",
+    "off_screen",
     "read",
     "revise",
     "slot",
@@ -140,6 +142,12 @@ class Line:
         """Seed, rate and engine options that somebody asked for."""
         found = self.holding("take")
         return found[-1].value if found else None
+
+    @property
+    def off_screen(self) -> bool | None:
+        """Whether whoever speaks is out of the picture; `None` where nobody said."""
+        decided = self._decided("sight")
+        return decided.off_screen if decided else None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -231,6 +239,7 @@ def _line(
         "locked": bool(plain.locked),
         "outdated": bool(plain.locked) and take is not None and take.text_pre_pronunciation != plain.text,
         "noted": bool(plain.notes),
+        "off_screen": plain.off_screen is True,
         "pending": _pending(plain),
         "unheard": state == "approved" and judged and take and judged.value.take not in (None, take.key),
     }
@@ -311,3 +320,12 @@ def holding(decisions: Iterable[Anchored], thing: str) -> dict[str, list[Value]]
         if one.standing == "holds" and one.found.id and ACTIONS[one.decision.action].sets == thing:
             found.setdefault(one.found.id, []).append(one.value)
     return found
+
+
+def off_screen(decisions: Iterable[Anchored]) -> dict[str, bool]:
+    """Return which lines are decided to be spoken out of the picture, and which in it; the others are absent.
+
+    >>> off_screen(anchored(read(dub.episode.review("segment")), segments))  # doctest: +SKIP
+    {'s00012340': True}
+    """
+    return {line: found[-1].off_screen is True for line, found in holding(decisions, "sight").items()}

@@ -174,7 +174,7 @@ class TestWhatHolds:
         assert (fold(ana).off_screen, fold(ana).flags) == (True, {"off_screen"})
         assert (fold(ana, line=SECOND).off_screen, fold(ana, line=SECOND).flags) == (False, frozenset())
         assert fold(ana, line=SEGMENTS[2].id).off_screen is None
-        assert review.off_screen(review.anchored(ana.log, SEGMENTS)) == {FIRST: True, SECOND: False}
+        assert review.off_screen(review.anchored(ana.log, SEGMENTS)) == {FIRST}
 
     def test_a_line_stays_out_of_the_picture_when_it_is_corrected(self, ana):
         ana("off_screen", off_screen=True)
@@ -183,14 +183,14 @@ class TestWhatHolds:
         lines, left = review.revise(SEGMENTS, ana.log)
         assert left == []
         assert lines.by("id")[FIRST].text == "Quite other words than those."
-        assert review.off_screen(review.anchored(ana.log, lines)) == {FIRST: True}
+        assert review.off_screen(review.anchored(ana.log, lines)) == {FIRST}
 
     def test_people_who_see_it_differently_are_shown(self, ana):
         bob = Reviewer("bob")
         ana("off_screen", off_screen=True)
         bob("off_screen", off_screen=False)
         assert fold(ana, bob).flags == {"conflict"}
-        assert review.off_screen(review.anchored(merged(ana, bob), SEGMENTS)) == {}
+        assert review.off_screen(review.anchored(merged(ana, bob), SEGMENTS)) == frozenset()
 
     @given(st.randoms(use_true_random=False))
     def test_the_order_of_lines_in_the_log_means_nothing(self, rng: random.Random):

@@ -322,10 +322,10 @@ def holding(decisions: Iterable[Anchored], thing: str) -> dict[str, list[Value]]
     return found
 
 
-def off_screen(decisions: Iterable[Anchored]) -> dict[str, bool]:
-    """Return which lines are decided to be spoken out of the picture, and which in it; the others are absent.
+def off_screen(decisions: Iterable[Anchored]) -> frozenset[str]:
+    """Return the ids of the lines that are decided to be spoken out of the picture.
 
     >>> off_screen(anchored(read(dub.episode.review("segment")), segments))  # doctest: +SKIP
-    {'s00012340': True}
+    frozenset({'s00012340'})
     """
-    return {line: found[-1].off_screen is True for line, found in holding(decisions, "sight").items()}
+    return frozenset(line for line, found in holding(decisions, "sight").items() if found[-1].off_screen)

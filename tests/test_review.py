@@ -297,7 +297,23 @@ class TestAnchors:
         ana("edit_text", text="x")
         found = review.findings(review.anchored(ana.log, others(FIRST)))
         assert [(score.check, score.verdict) for score in found] == [("review", "warn")]
-        assert "edit_text by ana: its line is gone" in found[0].evidence
+        assert f"edit_text on {FIRST} by ana: its line is gone" in found[0].evidence
+
+    def test_a_verdict_on_another_text_is_a_finding_of_its_line(self, ana):
+        ana("approve")
+        ana("note", line=SECOND, text="listen again")
+        assert len(review.unsettled(ana.lines().values())) == 0
+        changed = [dataclasses.replace(TRANSLATIONS[0], text="otra cosa"), *TRANSLATIONS[1:]]
+        [score] = review.unsettled(review.fold(ana.log, SEGMENTS, changed, TAKES).values())
+        assert (score.segment, score.check, score.verdict) == (FIRST, "review", "warn")
+        assert "approve by ana: the text has changed since" in score.evidence
+
+    def test_what_two_people_disagree_on_is_a_finding_of_each(self, ana):
+        bob = Reviewer("bob")
+        ana("edit_text", text="uno")
+        bob("edit_text", text="dos")
+        found = review.unsettled(review.fold(merged(ana, bob), SEGMENTS, TRANSLATIONS, TAKES).values())
+        assert [(score.segment, score.check) for score in found] == [(FIRST, "review")] * 2
 
     def test_a_new_decision_on_a_stale_line_takes_its_place(self, ana):
         ana("edit_text", text="uno")
@@ -736,6 +752,11 @@ class TestVoices:
         log = [self.chosen(who=who, voice=voice)[0] for who, voice in (("ana", "one"), ("bob", "two"))]
         found = voices.reviewed(log, self.TURNS, engine="fake")
         assert {one.standing for one in found} == {"conflict"}
+        scores = voices.miscast(log, self.TURNS, [Casting("S1", "two", "fake", None, "review")])
+        assert [(score.segment, score.check, score.verdict) for score in scores] == [
+            ("", "review", "warn")
+        ] * 2
+        assert "speaker S1, cast by ana: people decided differently" in {score.evidence for score in scores}
 
 
 class TestReanchoring:

@@ -94,6 +94,7 @@ __all__ = [
     "revise",
     "slot",
     "undo",
+    "unsettled",
     "value",
     "waiting",
     "weighed",
@@ -158,6 +159,15 @@ class Line:
     def conflicts(self) -> tuple[Decision, ...]:
         """The decisions that contradict each other."""
         return tuple(a.decision for a in self.decisions if a.standing == "conflict")
+
+    @property
+    def outlived(self) -> tuple[Decision, ...]:
+        """The verdicts on another text than the line now has, where no reviewer changed it."""
+        judged = self.holding("verdict")
+        now = fingerprint(self.text)
+        if self.holding("text") or any(a.decision.fingerprint == now for a in judged):
+            return ()
+        return tuple(a.decision for a in judged)
 
     def holding(self, thing: str) -> list[Anchored]:
         """Return the decisions on one thing (`slot`) that hold, or wait to, in the order of time."""
@@ -235,7 +245,7 @@ def _line(
     state = states[judged.decision.action] if judged else "edited" if shaped else "open"
     flags = {str(word) for a in decisions for word in (a.standing, a.found.how)} - {"holds", "exact"}
     signs = {
-        "stale": bool(plain.holding("verdict")) and not judged and not plain.holding("text"),
+        "stale": bool(plain.outlived),
         "locked": bool(plain.locked),
         "outdated": bool(plain.locked) and take is not None and take.text_pre_pronunciation != plain.text,
         "noted": bool(plain.notes),
@@ -308,8 +318,29 @@ def findings(decisions: Iterable[Anchored]) -> Table[Score]:
     for one in decisions:
         if one.standing != "holds":
             reason, action = why[one.standing]
-            evidence = f"{one.decision.action} by {one.decision.who}: {reason}"
+            on = "" if one.found.id else f" on {one.decision.subject}"
+            evidence = f"{one.decision.action}{on} by {one.decision.who}: {reason}"
             rows.append(Score(one.found.id or "", "review", "warn", None, None, evidence, action))
+    return Table(Score, rows)
+
+
+def unsettled(lines: Iterable[Line]) -> Table[Score]:
+    """Return a QA finding for each decision on lines that does not hold, or judged another text."""
+    rows: list[Score] = []
+    for line in lines:
+        rows += findings(line.decisions)
+        rows += (
+            Score(
+                line.id,
+                "review",
+                "warn",
+                None,
+                None,
+                f"{was.action} by {was.who}: the text has changed since",
+                "Hear the line again, and approve or reject it.",
+            )
+            for was in line.outlived
+        )
     return Table(Score, rows)
 
 

@@ -55,3 +55,16 @@ def test_any_length_can_be_measured(n: int, m: int, channels: int):
     measured = levels.measure(voice, mix, mix, sr=SR, full_scale=0.999)
     assert measured.voice_db == measured.own_db == -120.0
     assert measured.pause == 0
+
+
+@pytest.mark.parametrize("hz", [60, 110, 440])
+def test_a_round_peak_above_full_scale_is_whole_and_a_flat_one_is_clipped(hz):
+    wave = np.sin(2 * np.pi * hz * np.arange(48_000) / 48_000).astype(np.float32)
+    quiet = np.zeros((2, wave.size), np.float32)
+
+    def clipped(voice):
+        return levels.measure(voice, quiet, quiet, sr=48_000, full_scale=0.999).clipped
+
+    assert clipped(1.2 * wave) == 0
+    assert clipped(np.clip(1.2 * wave, -1, 1)) > 100
+    assert clipped(np.round(np.clip(1.2 * wave, -1, 1) * 32767) / np.float32(32768)) > 100

@@ -239,6 +239,14 @@ class TestDecisions:
         seeds = [review.value(decision).seed for decision in review.read(dub.review("tts"))]
         assert seeds == [1, 2]
 
+    def test_put_a_line_out_of_the_picture_and_back(self, desk, dub):
+        desk.do("off_screen")
+        assert "off_screen" in desk.detail["flags"]
+        desk.do("off_screen")
+        assert "off_screen" not in desk.detail["flags"]
+        seen = [review.value(decision).off_screen for decision in review.read(dub.episode.review("segment"))]
+        assert seen == [True, False]
+
     def test_that_change_nothing_are_none(self, desk, dub):
         desk.edit(f"  {desk.detail['target']} ")
         desk.note("  ")

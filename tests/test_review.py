@@ -167,6 +167,31 @@ class TestWhatHolds:
         ana("undo", of=hold)
         assert translate.edited(review.anchored(ana.log, SEGMENTS)) == {FIRST: "Buenos días."}
 
+    def test_a_line_is_out_of_the_picture_as_was_said_last(self, ana):
+        ana("off_screen", off_screen=True)
+        ana("off_screen", line=SECOND, off_screen=True)
+        ana("off_screen", line=SECOND, off_screen=False)
+        assert (fold(ana).off_screen, fold(ana).flags) == (True, {"off_screen"})
+        assert (fold(ana, line=SECOND).off_screen, fold(ana, line=SECOND).flags) == (False, frozenset())
+        assert fold(ana, line=SEGMENTS[2].id).off_screen is None
+        assert review.off_screen(review.anchored(ana.log, SEGMENTS)) == {FIRST}
+
+    def test_a_line_stays_out_of_the_picture_when_it_is_corrected(self, ana):
+        ana("off_screen", off_screen=True)
+        ana("edit_source", text="Quite other words than those.")
+        ana("retime", start=900, end=3100)
+        lines, left = review.revise(SEGMENTS, ana.log)
+        assert left == []
+        assert lines.by("id")[FIRST].text == "Quite other words than those."
+        assert review.off_screen(review.anchored(ana.log, lines)) == {FIRST}
+
+    def test_people_who_see_it_differently_are_shown(self, ana):
+        bob = Reviewer("bob")
+        ana("off_screen", off_screen=True)
+        bob("off_screen", off_screen=False)
+        assert fold(ana, bob).flags == {"conflict"}
+        assert review.off_screen(review.anchored(merged(ana, bob), SEGMENTS)) == frozenset()
+
     @given(st.randoms(use_true_random=False))
     def test_the_order_of_lines_in_the_log_means_nothing(self, rng: random.Random):
         ana, bob = Reviewer("ana"), Reviewer("bob")
@@ -272,7 +297,23 @@ class TestAnchors:
         ana("edit_text", text="x")
         found = review.findings(review.anchored(ana.log, others(FIRST)))
         assert [(score.check, score.verdict) for score in found] == [("review", "warn")]
-        assert "edit_text by ana: its line is gone" in found[0].evidence
+        assert f"edit_text on {FIRST} by ana: its line is gone" in found[0].evidence
+
+    def test_a_verdict_on_another_text_is_a_finding_of_its_line(self, ana):
+        ana("approve")
+        ana("note", line=SECOND, text="listen again")
+        assert len(review.unsettled(ana.lines().values())) == 0
+        changed = [dataclasses.replace(TRANSLATIONS[0], text="otra cosa"), *TRANSLATIONS[1:]]
+        [score] = review.unsettled(review.fold(ana.log, SEGMENTS, changed, TAKES).values())
+        assert (score.segment, score.check, score.verdict) == (FIRST, "review", "warn")
+        assert "approve by ana: the text has changed since" in score.evidence
+
+    def test_what_two_people_disagree_on_is_a_finding_of_each(self, ana):
+        bob = Reviewer("bob")
+        ana("edit_text", text="uno")
+        bob("edit_text", text="dos")
+        found = review.unsettled(review.fold(merged(ana, bob), SEGMENTS, TRANSLATIONS, TAKES).values())
+        assert [(score.segment, score.check) for score in found] == [(FIRST, "review")] * 2
 
     def test_a_new_decision_on_a_stale_line_takes_its_place(self, ana):
         ana("edit_text", text="uno")
@@ -433,6 +474,7 @@ class TestBadLogs:
             "split": {"cut": 2000, "texts": ("a", "b")},
             "merge": {"other": anchor},
             "reassign": {"speaker": "B"},
+            "off_screen": {"off_screen": True},
             "edit_text": {"text": "<script>alert(1)</script>\n=1+1"},
             "lock": {"sound": "0" * 64},
             "unlock": {},
@@ -710,6 +752,11 @@ class TestVoices:
         log = [self.chosen(who=who, voice=voice)[0] for who, voice in (("ana", "one"), ("bob", "two"))]
         found = voices.reviewed(log, self.TURNS, engine="fake")
         assert {one.standing for one in found} == {"conflict"}
+        scores = voices.miscast(log, self.TURNS, [Casting("S1", "two", "fake", None, "review")])
+        assert [(score.segment, score.check, score.verdict) for score in scores] == [
+            ("", "review", "warn")
+        ] * 2
+        assert "speaker S1, cast by ana: people decided differently" in {score.evidence for score in scores}
 
 
 class TestReanchoring:

@@ -17,7 +17,8 @@ from workbench import audio
 from workbench.audio import Sound
 
 FRAME = 20  # ms
-FLAT = 3  # samples in a row at full scale: a flat top
+FLAT = 3  # samples in a row at full scale and alike: a flat top
+STEP = 2**-15  # of 16 bits: samples that differ by less are alike
 GATE_DB = 10  # below the mean: the relative gate of ITU-R BS.1770-5
 PAUSE_DB = 30  # below the voice's own level: a pause
 
@@ -32,7 +33,7 @@ class Levels:
     rest_db: float  # everything else in the dub at that time
     source_db: float  # the original line
     pause: int  # longest silence between two words of the fitted voice, ms
-    clipped: int  # places where three samples in a row are at full scale, of the fitted voice and of the dub
+    clipped: int  # flat tops at full scale, of the fitted voice and of the dub
 
 
 def measure(voice: Sound, dub: Sound, source: Sound, *, sr: int, full_scale: float) -> Levels:
@@ -92,11 +93,16 @@ def longest_pause(voice: Sound, *, sr: int) -> int:
 
 
 def _flat(y: npt.NDArray[np.float64], full_scale: float) -> int:
-    """Return at how many places three samples in a row are at full scale."""
-    full = np.atleast_2d(np.abs(y) >= full_scale)
-    if full.shape[1] < FLAT:
+    """Return at how many places three samples in a row are at full scale and alike.
+
+    A fitted voice is kept in floating point. A round peak of it above full scale is whole, and the mix
+    brings it down.
+    """
+    sound = np.atleast_2d(y)
+    if sound.shape[1] < FLAT:
         return 0
-    return int(np.all(np.lib.stride_tricks.sliding_window_view(full, FLAT, axis=1), axis=2).sum())
+    near = np.lib.stride_tricks.sliding_window_view(sound, FLAT, axis=1)
+    return int(np.sum((np.abs(near).min(axis=2) >= full_scale) & (np.ptp(near, axis=2) < STEP)))
 
 
 def _rounded(db: float) -> float:

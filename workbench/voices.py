@@ -14,7 +14,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -22,7 +22,7 @@ import numpy as np
 from workbench import activity, audio, references, review
 from workbench.audio import Sound
 from workbench.errors import EngineError, LibraryError
-from workbench.records import Casting, Clip, Decision, EngineVoice, Speaker, Table, Turn
+from workbench.records import Casting, Clip, Decision, EngineVoice, Score, Speaker, Table, Turn
 from workbench.references import PrintExtractor
 
 PITCH_RATE = 16_000  # Hz
@@ -220,6 +220,16 @@ def reviewed(decisions: Iterable[Decision], turns: Table[Turn], *, engine: str) 
 def decided(choices: Iterable[review.Anchored]) -> dict[str, str]:
     """Return the voices that reviewers chose, speaker -> voice, as far as their choices hold."""
     return {name: found[-1].voice or "" for name, found in review.holding(choices, "voice").items()}
+
+
+def miscast(decisions: Iterable[Decision], turns: Table[Turn], castings: Iterable[Casting]) -> list[Score]:
+    """Return a QA finding, on the film, for each choice of a voice that does not hold (`reviewed`)."""
+    engine = next((row.engine for row in castings), "")
+    found = review.findings(reviewed(decisions, turns, engine=engine))
+    names = (f"speaker {row.segment}, " if row.segment else "" for row in found)
+    return [
+        replace(row, segment="", evidence=who + row.evidence) for who, row in zip(names, found, strict=True)
+    ]
 
 
 def _who(decision: Decision, turns: Table[Turn], engine: str) -> review.Found:

@@ -5,13 +5,13 @@ const KEYS = [
   ["j ↓", "next line"], ["k ↑", "previous line"], ["space", "play the dub in its context, or stop"],
   ["o", "play the original"], ["t", "play the take by itself"], ["a", "approve"], ["x", "reject"],
   ["e", "edit the translation"], ["s", "correct the source text"], ["n", "write a note"],
-  ["l", "lock or unlock the take"], ["g", "ask for a new take"], ["r", "run the line again"], ["u", "undo"],
+  ["l", "lock or unlock the take"], ["g", "ask for a new take"], ["v", "who speaks is out of the picture, or in it"], ["r", "run the line again"], ["u", "undo"],
   ["/", "search"], ["Ctrl Enter", "save what is being written"], ["Esc", "leave it"], ["?", "these keys"],
 ]
 const FLAGS = {
   conflict: "people disagree", stale: "decided on other words", orphaned: "its line is gone", moved: "moved",
   held: "waits for a rerun", pending: "not yet in the film", locked: "locked", unheard: "approved with another take",
-  noted: "has a note",
+  noted: "has a note", off_screen: "out of the picture",
 }
 const STATES = { open: "open", edited: "edited", approved: "approved", rejected: "rejected" }
 const CONTEXT = 1000 // ms heard before and after a line
@@ -331,7 +331,7 @@ function render({ model, el }) {
   const does = {
     j: () => act("next", 1), k: () => act("next", -1), ArrowDown: () => act("next", 1), ArrowUp: () => act("next", -1),
     " ": () => play("dub"), o: () => play("source"), t: () => play("take"), a: () => act("approve"),
-    x: () => act("reject"), l: () => act("lock"), g: () => act("regenerate"), r: () => act("rerun"),
+    x: () => act("reject"), l: () => act("lock"), g: () => act("regenerate"), r: () => act("rerun"), v: () => act("off_screen"),
     u: () => act("undo"), e: () => target.area.focus(), s: () => source.area.focus(), n: () => note.area.focus(),
     "/": () => search.focus(), "?": () => help.showModal(),
   }

@@ -175,7 +175,7 @@ class Listing:
     def findings(self, name: str) -> list[Score]:
         """Return what was found on a line, the worst first."""
         line = self.lines[name]
-        found = [*self._measured.get(name, []), *review.findings(line.decisions)]
+        found = [*self._measured.get(name, []), *review.unsettled([line])]
         return sorted(found, key=lambda score: -qa.VERDICTS.index(score.verdict))
 
     def length(self, name: str, text: str) -> dict[str, Any]:

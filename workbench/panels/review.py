@@ -130,6 +130,10 @@ class Review(HasTraits):
         asked = self._line.regenerate
         self._decide("regenerate", seed=(asked.seed or 0) + 1 if asked else 1)
 
+    def off_screen(self) -> None:
+        """Say that whoever speaks the selected line is out of the picture; a second time, in it."""
+        self._decide("off_screen", off_screen=not self._line.off_screen)
+
     def undo(self) -> None:
         """Take back this reviewer's last act on this dub, all of it where it was on many lines."""
         own = [d for d, _ in review.live(self._listing.decisions) if d.who == self.who]
@@ -190,8 +194,8 @@ class Review(HasTraits):
     # what the panel calls
 
     VERBS = (
-        "approve", "approve_ok", "reject", "edit", "edit_source", "note", "lock", "regenerate", "undo",
-        "rerun", "rerun_approved", "next", "guess", "listen", "refresh",
+        "approve", "approve_ok", "reject", "edit", "edit_source", "note", "lock", "regenerate", "off_screen",
+        "undo", "rerun", "rerun_approved", "next", "guess", "listen", "refresh",
     )  # fmt: skip
 
     def do(self, verb: str, *given: Any) -> None:

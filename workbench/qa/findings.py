@@ -36,7 +36,7 @@ class Options:
     lacking: Band  # ms that a line lacks
     overlap: Band  # ms of speech over speech that the source has not
     cut: Band  # ms of a take that are not in its placement
-    clipped: Band  # places where three samples in a row are at full scale
+    clipped: Band  # places where three samples in a row are alike and at full scale
     full_scale: float  # from here a sample counts as clipped, 0..1
     lag: Band  # ms by which a take sounds earlier or later in the mix than it was placed
     gone: Band  # ms of a take's speech that are not in the mix

@@ -28,6 +28,7 @@ and any of these flags:
 | outdated | the take that it keeps says another text than the line now has | yes |
 | unheard | it was approved with another take than the present one | yes |
 | noted | it has notes | |
+| off_screen | whoever speaks is out of the picture, so that lips need no match | with the next run |
 
 Who decided last is no authority: a decision takes the place of those that its author had before him, and of
 his own earlier ones. The next decision on a line in conflict knows both sides, and settles it; so does an
@@ -88,10 +89,12 @@ __all__ = [
     "live",
     "log_of",
     "make",
+    "off_screen",
     "read",
     "revise",
     "slot",
     "undo",
+    "unsettled",
     "value",
     "waiting",
     "weighed",
@@ -142,6 +145,12 @@ class Line:
         return found[-1].value if found else None
 
     @property
+    def off_screen(self) -> bool | None:
+        """Whether whoever speaks is out of the picture; `None` where nobody said."""
+        decided = self._decided("sight")
+        return decided.off_screen if decided else None
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What people noted, in the order of time."""
         return tuple(a.value.text or "" for a in self.decisions if a.decision.action == "note")
@@ -150,6 +159,15 @@ class Line:
     def conflicts(self) -> tuple[Decision, ...]:
         """The decisions that contradict each other."""
         return tuple(a.decision for a in self.decisions if a.standing == "conflict")
+
+    @property
+    def outlived(self) -> tuple[Decision, ...]:
+        """The verdicts on another text than the line now has, where no reviewer changed it."""
+        judged = self.holding("verdict")
+        now = fingerprint(self.text)
+        if self.holding("text") or any(a.decision.fingerprint == now for a in judged):
+            return ()
+        return tuple(a.decision for a in judged)
 
     def holding(self, thing: str) -> list[Anchored]:
         """Return the decisions on one thing (`slot`) that hold, or wait to, in the order of time."""
@@ -227,10 +245,11 @@ def _line(
     state = states[judged.decision.action] if judged else "edited" if shaped else "open"
     flags = {str(word) for a in decisions for word in (a.standing, a.found.how)} - {"holds", "exact"}
     signs = {
-        "stale": bool(plain.holding("verdict")) and not judged and not plain.holding("text"),
+        "stale": bool(plain.outlived),
         "locked": bool(plain.locked),
         "outdated": bool(plain.locked) and take is not None and take.text_pre_pronunciation != plain.text,
         "noted": bool(plain.notes),
+        "off_screen": plain.off_screen is True,
         "pending": _pending(plain),
         "unheard": state == "approved" and judged and take and judged.value.take not in (None, take.key),
     }
@@ -299,8 +318,29 @@ def findings(decisions: Iterable[Anchored]) -> Table[Score]:
     for one in decisions:
         if one.standing != "holds":
             reason, action = why[one.standing]
-            evidence = f"{one.decision.action} by {one.decision.who}: {reason}"
+            on = "" if one.found.id else f" on {one.decision.subject}"
+            evidence = f"{one.decision.action}{on} by {one.decision.who}: {reason}"
             rows.append(Score(one.found.id or "", "review", "warn", None, None, evidence, action))
+    return Table(Score, rows)
+
+
+def unsettled(lines: Iterable[Line]) -> Table[Score]:
+    """Return a QA finding for each decision on lines that does not hold, or judged another text."""
+    rows: list[Score] = []
+    for line in lines:
+        rows += findings(line.decisions)
+        rows += (
+            Score(
+                line.id,
+                "review",
+                "warn",
+                None,
+                None,
+                f"{was.action} by {was.who}: the text has changed since",
+                "Hear the line again, and approve or reject it.",
+            )
+            for was in line.outlived
+        )
     return Table(Score, rows)
 
 
@@ -311,3 +351,12 @@ def holding(decisions: Iterable[Anchored], thing: str) -> dict[str, list[Value]]
         if one.standing == "holds" and one.found.id and ACTIONS[one.decision.action].sets == thing:
             found.setdefault(one.found.id, []).append(one.value)
     return found
+
+
+def off_screen(decisions: Iterable[Anchored]) -> frozenset[str]:
+    """Return the ids of the lines that are decided to be spoken out of the picture.
+
+    >>> off_screen(anchored(read(dub.episode.review("segment")), segments))  # doctest: +SKIP
+    frozenset({'s00012340'})
+    """
+    return frozenset(line for line, found in holding(decisions, "sight").items() if found[-1].off_screen)

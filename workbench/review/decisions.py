@@ -60,6 +60,7 @@ class Value:
     cut: int | None = None  # split: where the second half begins, ms
     other: Anchor | None = None  # merge: the line that joins this one
     speaker: str | None = None  # reassign
+    off_screen: bool | None = None  # off_screen: whether whoever speaks is out of the picture
     voice: str | None = None  # cast
     engine: str | None = None  # cast: the synthesiser that has the voice
     take: str | None = None  # key of the take that was heard
@@ -93,6 +94,7 @@ ACTIONS = {
     "split": Action(("segment",), "cut", ("line", "cut", "texts")),
     "merge": Action(("segment",), "cut", ("line", "other")),
     "reassign": Action(("segment",), "speaker", ("line", "speaker")),
+    "off_screen": Action(("segment",), "sight", ("line", "off_screen")),
     "cast": Action(("voices",), "voice", ("line", "voice", "engine")),
     "edit_text": Action(("translate",), "text", ("line", "text")),
     "lock": Action(("tts",), "lock", ("line", "kept", "sound")),

@@ -41,6 +41,7 @@ from workbench.records import (
     Score,
     Segment,
     Separation,
+    Shot,
     Speaker,
     Table,
     Take,
@@ -89,6 +90,7 @@ STAGES = SOURCE_STAGES + TARGET_STAGES
 
 PLACES: dict[type, tuple[str, str]] = {
     Probe: ("media", "probe.jsonl"),
+    Shot: ("media", "shots.jsonl"),
     Separation: ("separate", "separation.jsonl"),
     Word: ("asr", "words.jsonl"),
     Hearing: ("asr", "hearing.jsonl"),

@@ -88,6 +88,7 @@ __all__ = [
     "live",
     "log_of",
     "make",
+    "off_screen",
     "read",
     "revise",
     "slot",
@@ -311,3 +312,13 @@ def holding(decisions: Iterable[Anchored], thing: str) -> dict[str, list[Value]]
         if one.standing == "holds" and one.found.id and ACTIONS[one.decision.action].sets == thing:
             found.setdefault(one.found.id, []).append(one.value)
     return found
+
+
+def off_screen(decisions: Iterable[Anchored]) -> set[str]:
+    """Return the ids of the lines whose speaker is not seen."""
+    last = {
+        one.found.id: one.decision.action
+        for one in decisions
+        if one.standing == "holds" and one.found.id and slot(one.decision) == "sight"
+    }
+    return {line for line, action in last.items() if action == "off_screen"}

@@ -93,6 +93,8 @@ ACTIONS = {
     "split": Action(("segment",), "cut", ("line", "cut", "texts")),
     "merge": Action(("segment",), "cut", ("line", "other")),
     "reassign": Action(("segment",), "speaker", ("line", "speaker")),
+    "off_screen": Action(("segment",), "sight", ("line",)),
+    "on_screen": Action(("segment",), "sight", ("line",)),
     "cast": Action(("voices",), "voice", ("line", "voice", "engine")),
     "edit_text": Action(("translate",), "text", ("line", "text")),
     "lock": Action(("tts",), "lock", ("line", "kept", "sound")),

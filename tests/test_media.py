@@ -12,7 +12,7 @@ from workbench import audio, library, media
 from workbench.errors import MediaError, WorkbenchError
 from workbench.records import Probe
 
-OPTS = media.Options(max_error_rate=0.1)
+OPTS = media.Options(max_error_rate=0.1, shot_change=10.0)
 REAL = Path(os.environ.get("WORKBENCH_MEDIA", Path(__file__).parents[1] / "../shared/media"))
 FRAME = 0.05  # seconds of a test picture's frame, doubled
 
@@ -376,3 +376,27 @@ def test_real_films_are_decoded_to_their_length(tmp_path, name, kinds, duration)
     found, programme, _ = decode(path)
     assert (len(found.streams), found.duration) == (kinds, duration)
     assert programme.shape[1] == audio.samples(duration, sr=48000)
+
+
+def scenes(path: Path, *options: object) -> media.Table:
+    """Find the cuts of two plain pictures, then a moving one, a second each; a tone lasts as long."""
+    pictures = ["color=red:s=64x36:r=25:d=1", "color=blue:s=64x36:r=25:d=1", "testsrc=s=64x36:r=25:d=1"]
+    inputs = [word for one in pictures for word in ("-f", "lavfi", "-i", one)]
+    joined = ("-filter_complex", "[0][1][2]concat=n=3:v=1:a=0[v]", "-map", "[v]", "-map", "3:a")
+    ffmpeg(*inputs, *click(seconds=3), *joined, *options, "-c:v", "libx264", path)
+    return media.shots(path, media.probe(path, audio_track=0), opts=OPTS)
+
+
+def test_cuts_are_found_to_the_frame_and_movement_is_none(tmp_path):
+    assert [shot.start for shot in scenes(tmp_path / "film.mp4")] == [1000, 2000]
+
+
+def test_a_cut_has_the_time_of_the_sound_where_the_file_starts_late(tmp_path):
+    late = scenes(tmp_path / "film.ts", "-output_ts_offset", 50)
+    assert [shot.start for shot in late] == pytest.approx([1000, 2000], abs=50)
+
+
+def test_a_sound_alone_has_no_shots(tmp_path):
+    path = tmp_path / "sound.wav"
+    ffmpeg(*click(), path)
+    assert not media.shots(path, media.probe(path, audio_track=0), opts=OPTS)

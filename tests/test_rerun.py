@@ -9,7 +9,7 @@ import pytest
 
 from workbench import batch, cli, library, review, tts
 from workbench.errors import LibraryError
-from workbench.records import Casting, Clip, Probe, Segment, Stream, Table, Take, Translation
+from workbench.records import Casting, Clip, Probe, Segment, Shot, Stream, Table, Take, Translation
 
 from .conftest import ROOT
 
@@ -64,11 +64,12 @@ def made(tmp_path_factory):
         f"{n + 1}\n00:00:{4 * n:02d},000 --> 00:00:{4 * n + 3:02d},000\n{t}\n" for n, t in enumerate(SAID)
     )
     library.write_text(dub.given / "translation.srt", "\n".join(cues))
-    for stage in ("translate", "tts"):
+    for stage in ("segment", "translate", "tts"):
         library.write_text(dub.review_log(stage), "\n")
     with dub.episode.writing("media") as out:
         sound = Stream(0, "audio", "pcm", "en", 48000, 2, 0, 0, 0.0)
         out.table(Table(Probe, [Probe("wav", 20_000, (sound,), 0)]))
+        out.table(Table(Shot, []))
     with dub.episode.writing("segment") as out:
         rows = [Segment(f"s{4000 * n:08d}", 4000 * n, 4000 * n + 3000, "A", f"line {n}") for n in range(4)]
         out.table(Table(Segment, rows))

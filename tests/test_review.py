@@ -147,6 +147,18 @@ class TestWhatHolds:
         ana("unlock")
         assert (fold(ana).locked, fold(ana).flags) == ("", frozenset())
 
+    def test_a_speaker_is_off_screen_until_somebody_sees_him_whatever_is_said(self, ana):
+        def unseen(segments=SEGMENTS):
+            return review.off_screen(review.anchored(ana.log, segments))
+
+        ana("off_screen", off_screen=True)
+        assert (unseen(), fold(ana).flags) == ({FIRST}, {"off_screen"})
+        others = [dataclasses.replace(SEGMENTS[0], text="Something else."), *SEGMENTS[1:]]
+        assert unseen(others) == {FIRST}
+        assert review.revise(SEGMENTS, ana.log) == (Table(Segment, SEGMENTS), [])
+        ana("off_screen", off_screen=False)
+        assert unseen() == set()
+
     def test_a_kept_take_that_says_another_text_is_outdated(self, ana):
         ana("lock", sound="0" * 64)
         ana("edit_text", text="Buenos días.")

@@ -43,7 +43,7 @@ PAPER = "#ffffff"
 ROW_LENGTHS = (60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000)  # ms of film in one row
 MOST_TIMELINE_ROWS = 8
 WAVEFORM_COLUMNS = 1200
-COSTS = ("onset", "length", "overrun", "haste", "smoothness")  # of a line that is fitted
+COSTS = ("onset", "ending", "haste", "smoothness")  # of a line that is fitted
 MOST_NAME = 20  # characters of a speaker's name
 
 T = TypeVar("T")
@@ -135,10 +135,15 @@ def clock(ms: int) -> str:
     return f"{front}:{seconds:02d}.{tenths % 10}"
 
 
-def timeline(segments: Sequence[Segment] | Sequence[Turn], placements: Sequence[Placement] = ()) -> Picture:
+def timeline(
+    segments: Sequence[Segment] | Sequence[Turn],
+    placements: Sequence[Placement] = (),
+    shots: Sequence[int] = (),
+) -> Picture:
     """Draw who speaks when: each speaker's original lines and, under them, where the dub lies.
 
-    Lines that lack time are hatched, ringed and marked with a triangle. Long films go over several rows.
+    Lines that lack time are hatched, ringed and marked with a triangle; `shots` are the times, in ms, at
+    which upright lines are drawn. Long films go over several rows.
     """
     speakers = sorted({row.speaker for row in segments})
     last = max([row.end for row in (*segments, *placements)], default=1000)
@@ -149,6 +154,8 @@ def timeline(segments: Sequence[Segment] | Sequence[Turn], placements: Sequence[
     placed = {row.segment: row for row in placements}
     for number, panel in enumerate(picture.panels):
         panel.set_xlim(number * length, (number + 1) * length)
+        for shot in shots:
+            panel.axvline(shot, color=INK, linewidth=0.5, linestyle=":", clip_on=True)
         for index, speaker in enumerate(speakers):
             colour = SPEAKER_COLOURS[index % len(SPEAKER_COLOURS)]
             top = index * (lanes + 0.5)

@@ -29,7 +29,7 @@ import langcodes.tag_parser
 
 from workbench.audio import samples
 from workbench.errors import MediaError
-from workbench.records import Probe, Stream
+from workbench.records import Probe, Shot, Stream, Table
 
 # ffmpeg's formats of one file that may hold sound. Playlists, image sequences and subtitles are none.
 CONTAINERS = (
@@ -47,6 +47,7 @@ KINDS: dict[str, Literal["video", "audio", "subtitle"]] = {
 BITEXACT = {"fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact", "map_metadata": -1}
 SLOPPY, UNKNOWN = 64, 2**32 - 64  # bytes by which RIFF headers err; the length of one that was piped
 PROGRAMME_RATE, SPEECH_RATE = 48_000, 16_000
+FRAME = re.compile(r"frame:\d+ +pts:(\d+) ")
 LOCATION = re.compile(r"^\[[^\]]{1,80}\] |^file:.*: ")  # an address in memory, a path on this machine
 MAX_MISSING = 300  # ms; a file that ends earlier than that before its stated length is truncated
 GIVE = "Give one film or sound file, such as MP4, MKV, WebM, WAV or FLAC."
@@ -58,6 +59,7 @@ class Options:
     """``params/media.yaml``; every key is required."""
 
     max_error_rate: float  # share of damaged sound packets, 0..1
+    shot_change: float  # difference of two frames that makes them two shots, percent
 
 
 def source(path: Path, *, formats: str = CONTAINERS) -> Any:
@@ -157,6 +159,27 @@ def probe(path: Path, *, audio_track: int) -> Probe:
 def picture(found: Probe) -> Stream | None:
     """Return the first video stream, or `None` where there is sound alone."""
     return next((stream for stream in found.streams if stream.kind == "video"), None)
+
+
+def shots(path: Path, found: Probe, *, opts: Options) -> Table[Shot]:
+    """Return where one shot of a film changes to the next, in order; nothing where there is no picture.
+
+    Cuts are found by ffmpeg's scdet: a frame that differs from the one before it by more than
+    ``shot_change``, and more than that one did from its own. Dissolves and fades are not. All of the picture
+    is decoded.
+
+    Raises
+    ------
+    MediaError
+        Where ffmpeg cannot read the film.
+    """
+    seen = picture(found)
+    if seen is None:
+        return Table(Shot, [])
+    frames = source(path)[str(seen.index)].filter("scdet", threshold=opts.shot_change)
+    cuts = frames.filter("settb", "1/1000").filter("metadata", "print", key="lavfi.scd.time", file="-")
+    with running(ffmpeg.output(cuts, "pipe:", format="null"), asked=f"find the shots of {path.name}") as told:
+        return Table(Shot, [Shot(int(frame[1])) for frame in map(FRAME.match, told) if frame])
 
 
 def decode(path: Path, found: Probe, *, programme: Path, speech: Path, opts: Options) -> None:

@@ -58,6 +58,13 @@ class Maker:
 
 
 @dataclass(frozen=True, slots=True)
+class Shot:
+    """A shot of the film begins where another ends; ms."""
+
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
 class Separation:
     """How far an engine took speech and music apart.
 

@@ -47,7 +47,8 @@ class Laid:
 
     source: list[Span]
     dub: list[Span]
-    rates: list[float]
+    film: list[Span]  # the takes on the clock of the film as it was
+    tempos: list[float]
     lost: int  # ms of takes, as spoken, that nobody hears
 
 
@@ -58,14 +59,14 @@ def clamp(clip: Clip) -> Laid:
         dub.append((line.start, line.start + round(take.duration / rate)))
         rates.append(rate)
     lost = sum(round(max(0, end - clip.duration) * rate) for (_, end), rate in zip(dub, rates, strict=True))
-    return Laid(_spans(clip), dub, rates, lost)
+    return Laid(_spans(clip), dub, dub, rates, lost)
 
 
 def trim(clip: Clip) -> Laid:
     pairs = list(zip(clip.lines, clip.takes, strict=True))
     dub = [(line.start, min(line.end, line.start + take.duration)) for line, take in pairs]
     lost = sum(max(0, take.duration - (line.end - line.start)) for line, take in pairs)
-    return Laid(_spans(clip), dub, [1.0] * len(pairs), lost)
+    return Laid(_spans(clip), dub, dub, [1.0] * len(pairs), lost)
 
 
 def push(clip: Clip) -> Laid:
@@ -78,11 +79,11 @@ def push(clip: Clip) -> Laid:
         dub.append((start, reached))
         rates.append(rate)
         lost += round(min(reached - start, max(0, reached - clip.duration)) * rate)
-    return Laid(_spans(clip), dub, rates, lost)
+    return Laid(_spans(clip), dub, dub, rates, lost)
 
 
 def half(clip: Clip) -> Laid:
-    source, dub, rates, grown = [], [], [], 0
+    source, dub, film, rates, grown = [], [], [], [], 0
     for line, take, until in zip(clip.lines, clip.takes, _next_starts(clip), strict=True):
         slot = max(1, until - line.start)
         ratio = take.duration / slot
@@ -91,9 +92,10 @@ def half(clip: Clip) -> Laid:
         start = line.start + grown
         source.append((start, start + round((line.end - line.start) * slowed)))
         dub.append((start, start + length))
+        film.append((line.start, line.start + min(length, slot)))
         rates.append(take.duration / length)
         grown += max(0, length - slot)
-    return Laid(source, dub, rates, 0)
+    return Laid(source, dub, film, rates, 0)
 
 
 def ours(clip: Clip, *, opts: fit.Options, room: timing.Options) -> Laid:
@@ -102,49 +104,73 @@ def ours(clip: Clip, *, opts: fit.Options, room: timing.Options) -> Laid:
     )
     placed = table.by("segment")
     own = [placed[line.id] for line in clip.lines]
-    rates = [take.rate * one.tempo for take, one in zip(clip.takes, own, strict=True)]
     heard = [(min(one.end, clip.duration) - max(0, one.start)) * one.tempo for one in own]
     lost = [max(0, take.duration - ms) for take, ms in zip(clip.takes, heard, strict=True)]
-    return Laid(
-        _spans(clip), [(one.start, one.end) for one in own], rates, round(sum(ms for ms in lost if ms > 1))
-    )
+    dub = [(one.start, one.end) for one in own]
+    return Laid(_spans(clip), dub, dub, [one.tempo for one in own], round(sum(ms for ms in lost if ms > 1)))
 
 
 def figures(clip: Clip, laid: Laid) -> dict[str, float]:
-    """Measure a placing.
+    """Measure a placing, as it sounds and as it would have to be.
 
     isochrony
         Share of frames of 10 ms in which source and dub agree on speech or silence.
     rate_median, rate_p95
-        Speed at which takes are heard, 1 as spoken.
-    needed_p95
-        The same, had each line to be heard whole in the time it is given: what a rule that cuts hides.
+        Pace at which takes are heard, 1 as the voice is by nature.
     jump
-        Mean difference of rate between a line and the same speaker's line before.
-    needed_jump
-        The same of the rates that would be needed.
+        Mean difference of pace between a line and the same speaker's line before.
+    fair_isochrony, fair_p95, fair_jump
+        The same, in one currency for all: see `fair`.
     onset_ms
         Mean distance of a take's start from its line's.
     lost_s
         Speech that nobody hears.
     overlap_s
         Time in which two takes are heard and their lines are not.
+    slowed_s
+        By how much the film grows.
     """
-    needed = [take.duration / max(1, b - a) for take, (a, b) in zip(clip.takes, laid.dub, strict=True)]
-    needed = [max(rate, need) for rate, need in zip(laid.rates, needed, strict=True)]
+    natural = [take.duration * take.rate for take in clip.takes]
+    rates = [take.rate * tempo for take, tempo in zip(clip.takes, laid.tempos, strict=True)]
+    whole = fair(clip, laid)
+    needed = [ms / max(1, end - start) for ms, (start, end) in zip(natural, whole, strict=True)]
+    onsets = [abs(a - b) for (a, _), (b, _) in zip(laid.dub, laid.source, strict=True)]
     return {
         "isochrony": round(_agreement(laid.source, laid.dub), 4),
-        "rate_median": round(float(np.median(laid.rates)), 3),
-        "rate_p95": round(float(np.percentile(laid.rates, 95)), 3),
-        "needed_p95": round(float(np.percentile(needed, 95)), 3),
-        "jump": round(_jump(clip.lines, laid.rates), 3),
-        "needed_jump": round(_jump(clip.lines, needed), 3),
-        "onset_ms": round(
-            float(np.mean([abs(a - b) for (a, _), (b, _) in zip(laid.dub, laid.source, strict=True)]))
-        ),
+        "rate_median": round(float(np.median(rates)), 3),
+        "rate_p95": round(float(np.percentile(rates, 95)), 3),
+        "jump": round(_jump(clip.lines, rates), 3),
+        "fair_isochrony": round(_agreement(_spans(clip), whole), 4),
+        "fair_p95": round(float(np.percentile(needed, 95)), 3),
+        "fair_jump": round(_jump(clip.lines, needed), 3),
+        "onset_ms": round(float(np.mean(onsets))),
         "lost_s": round(laid.lost / 1000, 2),
         "overlap_s": round(_overlap(laid) / 1000, 2),
+        "slowed_s": round(max(end for _, end in laid.source) / 1000 - clip.lines[-1].end / 1000, 2),
     }
+
+
+def fair(clip: Clip, laid: Laid) -> list[Span]:
+    """Return where each take may lie, as a rule starts it, if nobody is to pay for it but its own pace.
+
+    A rule can buy calm with what a figure of pace does not show: words that are cut or run out of the film,
+    speech over speech, a picture in slow motion. So each take keeps its start and gets, on the clock of the
+    film as it was, the time until it is cut, the film ends, or a later take has been spoken over for as long
+    as the source lines overlap. What it takes to say the whole of it in that time is the pace that the rule
+    needs.
+    """
+    order = sorted(range(len(laid.film)), key=lambda k: laid.film[k])
+    spans, speaking = list(laid.film), []
+    for j in order:
+        start, end = spans[j]
+        spans[j] = (start, min(end, max(start + 1, clip.duration)))
+        speaking = [i for i in speaking if spans[i][1] > start]
+        for i in speaking:
+            a, b = clip.lines[i], clip.lines[j]
+            shared = max(0, min(a.end, b.end) - max(a.start, b.start))
+            spans[i] = (spans[i][0], min(spans[i][1], start + shared))
+        speaking.append(j)
+    return spans
 
 
 def _spans(clip: Clip) -> list[Span]:

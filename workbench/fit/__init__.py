@@ -183,18 +183,18 @@ def _ideal(
     programme.excess(end, source + room.max_late / 1000, linear=LATE)
 
     sight = np.array([opts.off_screen if line.id in off_screen else 1.0 for line in lines])
-    programme.square(shift, 0, weight=opts.onset * sight)
-    programme.square(length, source, weight=opts.length * sight)
-    programme.excess(end, source, squared=opts.overrun * sight)
-    programme.square(pace, 1, weight=opts.pace)
+    programme.distance(shift, 0, linear=opts.onset * sight)
+    programme.distance(end, source, linear=sight)
+    programme.excess(-pace, -1, squared=opts.naturalness * natural)
+    programme.excess(pace, 1, squared=opts.slowness * natural)
     before, after = _neighbours(lines)
-    programme.square(pace[after] - pace[before], 0, weight=opts.smoothness)
+    programme.distance(pace[after] - pace[before], 0, linear=opts.naturalness * opts.smoothness)
     gaps = np.array([lines[j].start - lines[i].end for i, j in zip(first, second, strict=True)])
     paused = gaps > 0
     silence = np.minimum(gaps, opts.long_pause)[paused] / 1000
-    programme.excess(overlap[paused], distance[paused] - silence, squared=opts.pause)
+    programme.excess(overlap[paused], distance[paused] - silence, linear=opts.pause)
     for edge, spare in _shots(lines, shots, shift=shift, end=end, anchor=anchor):
-        programme.excess(edge, spare, squared=opts.shot)
+        programme.excess(edge, spare, linear=opts.shot)
 
     solution = programme.solve()
     starts = anchor + solution[:n]

@@ -16,9 +16,8 @@ class Cost:
     start: int  # of its take, ms
     pace: float
     onset: float
-    length: float
-    overrun: float
-    haste: float  # of the pace
+    ending: float
+    haste: float  # or slowness
     smoothness: float
 
 
@@ -31,20 +30,20 @@ def costs(
     found = []
     for one in placements:
         line, take = lines[one.segment], heard[one.segment]
-        slowness = (one.end - one.start) / (take.duration * take.rate)
+        natural = take.duration * take.rate
+        slowness = (one.end - one.start) / natural
         before = last.get(line.speaker, slowness)
         last[line.speaker] = slowness
-        longer = (one.end - one.start - (line.end - line.start)) / 1000
+        unnatural = opts.naturalness if slowness < 1 else opts.slowness
         found.append(
             Cost(
                 segment=one.segment,
                 start=one.start,
                 pace=round(1 / slowness, 4),
-                onset=round(opts.onset * ((one.start - line.start) / 1000) ** 2, 4),
-                length=round(opts.length * longer**2, 4),
-                overrun=round(opts.overrun * (max(0, one.end - line.end) / 1000) ** 2, 4),
-                haste=round(opts.pace * (slowness - 1) ** 2, 4),
-                smoothness=round(opts.smoothness * (slowness - before) ** 2, 4),
+                onset=round(opts.onset * abs(one.start - line.start) / 1000, 4),
+                ending=round(abs(one.end - line.end) / 1000, 4),
+                haste=round(unnatural * natural / 1000 * (slowness - 1) ** 2, 4),
+                smoothness=round(opts.naturalness * opts.smoothness * abs(slowness - before), 4),
             )
         )
     return Table(Cost, found)

@@ -82,7 +82,8 @@ class Bounds:
         """Return whole ms that keep every bound, and are nearest where `starts` and `ends` keep them.
 
         All bounds are whole differences of two times, so that rounding breaks none of them; this mends
-        what the solver's tolerance and the seams between parts left.
+        what the solver's tolerance and the seams between parts left. A take that is a ms off its own length
+        gets it, and is played as it was spoken.
         """
         start = np.clip(np.floor(starts + 0.5).astype(np.int64), self.earliest, self.latest)
         end = np.floor(ends + 0.5).astype(np.int64)
@@ -92,6 +93,8 @@ class Bounds:
                 pairs = slice(at[j], at[j + 1])
                 behind = end[self.first[pairs]] + self.apart[pairs]
                 start[j] = max(start[j], start[j - 1], behind.max(initial=0))
+            if abs(end[j] - start[j] - self.spoken[j]) <= 1:
+                end[j] = start[j] + self.spoken[j]
             most = min(start[j] + self.longest[j], self.latest_end[j])
             end[j] = max(min(end[j], most), start[j] + self.briefest[j])
         return start, end

@@ -1,4 +1,4 @@
-"""A convex quadratic programme, put together from sums of weighted terms.
+"""A convex programme, put together from weighted distances and excesses.
 
 Conventions
 -----------
@@ -20,22 +20,13 @@ Numbers = npt.NDArray[np.float64]
 
 
 class Programme:
-    """The least sum of squares and of excesses, under bounds."""
+    """The least sum of excesses, under bounds."""
 
     def __init__(self, variables: int) -> None:
         self.variables = variables
-        self._squares: list[Any] = [sparse.csr_array((0, variables))]
-        self._targets: list[Numbers] = []
         self._bounds: list[tuple[Any, Any, Numbers]] = []
         self._excess_linear: list[Numbers] = []
         self._excess_squared: list[Numbers] = []
-
-    def square(self, terms: Any, target: Any, *, weight: Any) -> None:
-        """Add the sum of ``weight * (terms - target) ** 2``."""
-        rows = terms.shape[0]
-        root = np.sqrt(np.broadcast_to(np.asarray(weight, dtype=np.float64), rows))
-        self._squares.append(sparse.diags_array(root) @ terms)
-        self._targets.append(root * np.broadcast_to(target, rows))
 
     def at_most(self, terms: Any, bound: Any) -> None:
         """Allow no term above its bound."""
@@ -50,17 +41,23 @@ class Programme:
         self._excess_linear.append(np.broadcast_to(np.asarray(linear, dtype=np.float64), rows))
         self._excess_squared.append(np.broadcast_to(np.asarray(squared, dtype=np.float64), rows))
 
+    def distance(self, terms: Any, target: Any, *, linear: Any) -> None:
+        """Add ``linear * abs(terms - target)``."""
+        goal = np.broadcast_to(np.asarray(target, dtype=np.float64), terms.shape[0])
+        self.excess(terms, goal, linear=linear)
+        self.excess(-terms, -goal, linear=linear)
+
     def solve(self) -> Numbers:
         """Return the values of the variables, by the interior point method of Clarabel, on one thread.
 
         Goulart and Chen, "Clarabel: an interior-point solver for conic programs with quadratic objectives",
         2024. Raises `SpeechError` where it does not converge.
         """
-        squares, targets = sparse.vstack(self._squares), np.concatenate([np.zeros(0), *self._targets])
         linear = np.concatenate([np.zeros(0), *self._excess_linear])
         squared = np.concatenate([np.zeros(0), *self._excess_squared])
-        quadratic = sparse.block_diag([2 * squares.T @ squares, sparse.diags_array(2 * squared)])
-        cost = np.concatenate([-2 * squares.T @ targets, linear])
+        nothing = np.zeros(self.variables)
+        quadratic = sparse.diags_array(2 * np.concatenate([nothing, squared]))
+        cost = np.concatenate([nothing, linear])
         excesses = sparse.block_diag([excess for _, excess, _ in self._bounds])
         rows = sparse.hstack([sparse.vstack([terms for terms, _, _ in self._bounds]), excesses])
         positive = sparse.hstack(

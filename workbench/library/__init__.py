@@ -42,6 +42,7 @@ from workbench.records import (
     Score,
     Segment,
     Separation,
+    Shot,
     Speaker,
     Table,
     Take,
@@ -90,6 +91,7 @@ STAGES = SOURCE_STAGES + TARGET_STAGES
 
 PLACES: dict[type, tuple[str, str]] = {
     Probe: ("media", "probe.jsonl"),
+    Shot: ("media", "shots.jsonl"),
     Separation: ("separate", "separation.jsonl"),
     Word: ("asr", "words.jsonl"),
     Hearing: ("asr", "hearing.jsonl"),

@@ -21,6 +21,7 @@ from workbench.review.decisions import (
     value,
 )
 
+OF_TIMES = ("lock", "sight")  # hold for a stretch of the film, whatever is said in it
 Standing = Literal["holds", "held", "conflict", "stale", "orphaned"]
 
 
@@ -46,8 +47,8 @@ def anchored(
     """Return the decisions that stand, each with its line and whether it holds, in the order of time.
 
     `shapes` are what lines, by id, have been before decisions changed them: a decision of the segment log
-    on such a line is on the line that came of it. A lock holds for the same stretch of the film whatever
-    is said in it, and a note wherever its line is.
+    on such a line is on the line that came of it. A lock, and who is seen, hold for the same stretch of the
+    film whatever is said in it, and a note wherever its line is.
     """
     decisions = list(decisions)
     finder, former = Finder(segments), {shape: shape[0] for shape in shapes}
@@ -64,7 +65,7 @@ def weighed(decisions: Iterable[Decision], find: Callable[[Decision], Found]) ->
     found = [(decision, held, find(decision)) for decision, held in live(known.values())]
     things: dict[tuple[str | None, str], list[Decision]] = {}
     for decision, _, where in found:
-        if where.how in ("exact", "moved") or slot(decision) == "lock":
+        if where.how in ("exact", "moved") or slot(decision) in OF_TIMES:
             things.setdefault((where.id, slot(decision)), []).append(decision)
     return [
         Anchored(
@@ -112,7 +113,7 @@ def _standing(
 ) -> Standing:
     if where.how == "orphaned":
         return "orphaned"
-    anyway = decision.action == "note" or (slot(decision) == "lock" and where.same_time)
+    anyway = decision.action == "note" or (slot(decision) in OF_TIMES and where.same_time)
     if where.how == "stale" and not anyway:
         return "stale"
     if ACTIONS[decision.action].sets and any(

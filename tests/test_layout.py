@@ -22,7 +22,7 @@ TOP = {
 
 NOUNS = {"errors", "records", "params", "audio", "activity"}
 KNOWLEDGE = {
-    "align", "effects", "evidence", "film", "glossary", "levels", "lexicon", "likeness", "loudness",
+    "aac", "align", "effects", "evidence", "film", "glossary", "levels", "lexicon", "likeness", "loudness",
     "measurement", "presence", "references", "review", "round_trip", "timing", "writing", "yardstick",
     *STAGES,
 }  # fmt: skip
@@ -34,7 +34,7 @@ MAY_IMPORT = {
     **{name: NOUNS for name in NOUNS},
     **{name: NOUNS | KNOWLEDGE for name in KNOWLEDGE},
     "media": NOUNS | {"media"},
-    "export": NOUNS | {"media", "loudness"},
+    "export": NOUNS | {"aac", "media", "loudness"},
     "library": NOUNS | {"library"},
     "display": NOUNS | KNOWLEDGE,
     **{name: NOUNS | KNOWLEDGE | SHELL | {name} for name in ("report", "sheets")},

@@ -5,30 +5,33 @@ Conventions
 Times are integer milliseconds. The dub is encoded once, measured and corrected; every product holds
 that one track, so that one figure of loudness is true of all. Pictures are copied, packet by packet;
 only the preview is encoded. Languages are BCP 47 here and ISO 639-2/B in the files.
+
+After an edit only what it changed is encoded again: of the dub the parts that it reaches (`aac`), of the
+preview's picture nothing. The files are the same, byte for byte, as those made from nothing.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
+import inspect
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-import ffmpeg
 import langcodes
 import pysubs2
 
-from workbench import media
+from workbench import aac, audio, loudness, media
+from workbench.audio import Kept, Keyed
 from workbench.errors import MediaError, SubtitleError
 from workbench.records import Loudness, Probe, Product, Stream
 
 # What players expect inside MP4; anything else is copied into Matroska alone.
 MP4_PICTURES = {"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video"}
 MP4_SOUNDS = {"aac", "mp3", "ac3", "eac3", "alac", "opus"}
-SILENCE_LUFS = -70.0  # the absolute gate of ITU-R BS.1770: nothing quieter has a loudness
 MOST_ENCODINGS = 3  # of the dub, until loudness and peak hold
 PEAK_MARGIN_DB = 0.1  # a corrected encoding's peak differs a little from the first one's
 LONGEST_PACKET = 120  # ms; a copied sound may stick out by one packet, and Opus has the longest
@@ -64,20 +67,40 @@ class Film:
     subtitles: Sequence[Subtitles]
 
 
-def voice(mix: Path, loudness: Loudness, *, channels: int, to: Path, opts: Options) -> Product:
+class Files(Protocol):
+    """Keeps whole files by key."""
+
+    def digest(self, path: Path) -> str:
+        """Return a hash of what is in a file."""
+
+    def find(self, key: str) -> Path | None:
+        """Return the file kept under a key, or `None`."""
+
+    def keep(self, key: str, path: Path) -> Path:
+        """Keep a copy of a file under a key and return it."""
+
+
+def version() -> str:
+    """Return the content address of what encodes: what another kept is not to be found."""
+    return audio.address(aac.version(), media.version(), inspect.getsource(sys.modules[__name__]))
+
+
+def voice(mix: Keyed, reached: Loudness, *, to: Path, kept: Kept, opts: Options) -> Product:
     """Encode the dub's sound as AAC, at the loudness of its mix and below the peak limit.
 
-    Encoding changes loudness and peak a little. Both are measured in the encoded file; where they
+    Encoding changes loudness and peak a little. Both are measured in the encoded sound; where they
     miss, the sound is encoded again with the gain that makes up for it.
 
     Parameters
     ----------
-    mix : Path
-        The mixed dub, WAV with `channels` channels.
-    loudness : Loudness
+    mix : Keyed
+        The mixed dub.
+    reached : Loudness
         What was measured in it.
     to : Path
         The M4A file to write.
+    kept : mapping
+        What was encoded and measured before, by content.
 
     Returns
     -------
@@ -87,16 +110,17 @@ def voice(mix: Path, loudness: Loudness, *, channels: int, to: Path, opts: Optio
     Raises
     ------
     MediaError
-        Where ffmpeg is missing or fails, or the disk is full.
+        Where AAC does not hold so many channels, or the disk is full.
     """
     gain = 0.0
     for _ in range(MOST_ENCODINGS):
-        _encode(mix, gain, channels=channels, to=to, opts=opts)
-        found = measure(to)
-        correction = _correction(found, loudness.integrated_lufs, opts=opts)
+        encoded = aac.Encoded(mix, gain, bits=1000 * mix.channels * opts.audio_kbps, kept=kept)
+        found = loudness.programme(loudness.listen(encoded, kept=kept))
+        correction = _correction(found, reached.integrated_lufs, opts=opts)
         if not correction:
             break
-        gain += correction
+        gain = round(gain + correction, 1)
+    encoded.write(to)
     return Product(
         file=to.name,
         kind="audio",
@@ -108,26 +132,7 @@ def voice(mix: Path, loudness: Loudness, *, channels: int, to: Path, opts: Optio
     )
 
 
-def measure(path: Path) -> Loudness:
-    """Return the integrated loudness and true peak of a file's first audio track (EBU R128)."""
-    meter = media.source(path).audio.filter("ebur128", peak="true", metadata=1)
-    printed = meter.filter("ametadata", mode="print", file="pipe:1")
-    last = {"lavfi.r128.I": "nan", "lavfi.r128.true_peak": "0"}  # each frame prints the sum so far
-    with media.running(ffmpeg.output(printed, "-", format="null"), asked=f"measure {path.name}") as lines:
-        for line in lines:
-            key, _, value = line.partition("=")
-            if key in last:
-                last[key] = value
-    integrated, peak = (float(value) for value in last.values())
-    return Loudness(
-        integrated_lufs=round(integrated, 2) if integrated > SILENCE_LUFS else None,
-        true_peak_db=round(20 * math.log10(peak), 2) if peak > 0 else None,
-        range_lu=None,
-        gain_db=0.0,
-    )
-
-
-def products(film: Film, dub: Product, *, folder: Path, opts: Options) -> Iterator[Product]:
+def products(film: Film, dub: Product, *, folder: Path, files: Files, opts: Options) -> Iterator[Product]:
     """Make the files that leave the bench, one after the other, and yield what each one is.
 
     The dub itself comes first. A film becomes ``film.mkv``, ``film.mp4`` where that can hold its
@@ -142,6 +147,8 @@ def products(film: Film, dub: Product, *, folder: Path, opts: Options) -> Iterat
         The encoded dub in `folder`, as `voice` returned it.
     folder : Path
         Where the files go.
+    files : Files
+        Where the preview's picture is kept.
 
     Raises
     ------
@@ -164,7 +171,12 @@ def products(film: Film, dub: Product, *, folder: Path, opts: Options) -> Iterat
             codec = film.probe.streams[film.probe.audio].codec
             note = "" if codec in MP4_SOUNDS else f"The original sound is AAC: MP4 does not hold {codec}."
             yield _film(film, dub, folder / "film.mp4", note=note, opts=opts)
-    yield _preview(film, dub, picture, folder / "preview.mp4", opts=opts)
+        kept = _small(film, picture, folder=Path(scratch), files=files, opts=opts)
+    path = folder / "preview.mp4"
+    sound = media.source(path.with_name(dub.file)).audio
+    small = media.target(media.source(kept).video, sound, path=path, codec="copy", movflags="+faststart")
+    media.run(small, asked=f"write {path.name}")
+    yield _product(film, dub, path, "preview", note="")
 
 
 def _film(film: Film, dub: Product, path: Path, *, note: str, opts: Options) -> Product:
@@ -187,8 +199,12 @@ def _film(film: Film, dub: Product, path: Path, *, note: str, opts: Options) -> 
     return _product(film, dub, path, "film" if picture else "audio", note=note)
 
 
-def _preview(film: Film, dub: Product, picture: Stream, path: Path, *, opts: Options) -> Product:
-    """Write a small film of picture and dub, to be looked at in a browser."""
+def _small(film: Film, picture: Stream, *, folder: Path, files: Files, opts: Options) -> Path:
+    """Return a small picture to be looked at in a browser: encoded in `folder`, or kept from before."""
+    content = (files.digest(film.source), picture.index, opts.preview_height, opts.preview_crf)
+    key = audio.address(version(), content)
+    if found := files.find(key):
+        return found
     small = (
         media.source(film.source)[str(picture.index)]
         .filter(
@@ -199,12 +215,11 @@ def _preview(film: Film, dub: Product, picture: Stream, path: Path, *, opts: Opt
         )
         .filter("format", "yuv420p")
     )
-    sound = media.source(path.with_name(dub.file)).audio
     # x264 differs from run to run with more than one thread
     encoder = {"codec:v": "libx264", "preset": "veryfast", "crf": opts.preview_crf, "threads:v": 1}
-    container = {"fps_mode": "vfr", "codec:a": "copy", "movflags": "+faststart"}
-    media.run(media.target(small, sound, path=path, **encoder, **container), asked=f"write {path.name}")
-    return _product(film, dub, path, "preview", note="")
+    path = folder / "picture.mp4"
+    media.run(media.target(small, path=path, fps_mode="vfr", **encoder), asked="encode the preview's picture")
+    return files.keep(key, path)
 
 
 def _product(
@@ -260,16 +275,6 @@ def _tags(film: Film, path: Path, *, first: int) -> dict[str, Any]:
         options[f"metadata:s:{track}"] = f"{title}={language.display_name()} ({role})"
         options[f"disposition:{spec}"] = disposition
     return options
-
-
-def _encode(mix: Path, gain_db: float, *, channels: int, to: Path, opts: Options) -> None:
-    sound = media.source(mix).audio.filter("volume", f"{gain_db:.2f}dB", precision="double")
-    media.run(
-        media.target(
-            sound, path=to, **{"codec:a": "aac", "b:a": _bitrate(channels, opts), "movflags": "+faststart"}
-        ),
-        asked=f"encode {to.name}",
-    )
 
 
 def _bitrate(channels: int, opts: Options) -> str:

@@ -110,6 +110,15 @@ def run(graph: Any, *, asked: str) -> None:
         pass
 
 
+def version() -> str:
+    """Return ffmpeg's version; raises `MediaError` where it is missing."""
+    try:
+        done = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=True)
+    except FileNotFoundError as error:
+        raise _missing("ffmpeg", "ask ffmpeg for its version") from error
+    return done.stdout.partition("\n")[0]
+
+
 def probe(path: Path, *, audio_track: int) -> Probe:
     """Say what a file holds. All of it is read and nothing is decoded.
 

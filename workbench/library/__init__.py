@@ -25,6 +25,7 @@ import msgspec
 from workbench import params
 from workbench.audio import Sound
 from workbench.errors import LanguageError, LibraryError, MediaError
+from workbench.library.files import FileMemo
 from workbench.library.sounds import Memo, SoundFile, SoundWriter, read_sound, write_sound
 from workbench.library.texts import TextMemo, append_text, read_text, replacing, write_bytes, write_text
 from workbench.records import (
@@ -60,6 +61,7 @@ __all__ = [
     "DubFacts",
     "Episode",
     "EpisodeFacts",
+    "FileMemo",
     "Memo",
     "Output",
     "Place",

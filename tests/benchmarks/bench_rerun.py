@@ -1,0 +1,121 @@
+"""From an edited line to the updated film: what that costs against dubbing the film once.
+
+A film of 600 lines, forty minutes long, its texts given, is dubbed by the embedded engines. Then the text
+of one line is edited and `workbench rerun` is run for it, as the panel's button does. The bound is copying
+and hashing the bytes that the rerun leaves behind: DVC keeps every output, so that nothing that puts out a
+new film costs less. Everything runs on one machine, one thing after the other; times are wall clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.benchmarks import films
+from tests.benchmarks.figures import keep
+from tests.project import copy, workbench
+from workbench import batch, library, monitor, review
+
+TIMES, LINES = 47, 600
+KEY = "films/long"
+EDITED = "Vaya, Ana. ¿Has visto el barco esta noche?"
+
+
+def timed(do: Callable[[], object]) -> float:
+    """Return how many seconds something takes."""
+    began = time.monotonic()
+    do()
+    return time.monotonic() - began
+
+
+def staged(project: Path, do: Callable[[], object]) -> dict[str, float]:
+    """Return how many seconds each stage takes that runs meanwhile, what is beside them, and all."""
+    before = len(monitor.runs(project)) if (project / ".cache").is_dir() else 0
+    whole = timed(do)
+    stages = {run.stage: run.seconds for run in list(monitor.runs(project))[before:]}
+    return {**stages, "outside stages": whole - sum(stages.values()), "whole": whole}
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the digest of each file in a stage's folder."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    }
+
+
+def bound(dub: library.Dub, scratch: Path) -> float:
+    """Return how many seconds it takes to copy what the target side puts out, and to hash it as DVC does."""
+
+    def copied() -> None:
+        for stage in library.TARGET_STAGES:
+            shutil.copytree(dub.stage(stage), scratch / stage)
+        for path in sorted(scratch.rglob("*")):
+            if path.is_file():
+                with path.open("rb") as file:
+                    hashlib.file_digest(file, "md5")
+
+    took = timed(copied)
+    shutil.rmtree(scratch)
+    return took
+
+
+def edit(dub: library.Dub, number: int, text: str) -> str:
+    """Have a reviewer edit the text of one line; return its id."""
+    line = list(batch.lines(dub, review.read(dub.review(*review.LOGS))).values())[number]
+    decision = review.decide("edit_text", line, who="ana", at=datetime.now(UTC), text=text)
+    dub.append(review.log_of(decision.action), decision)
+    return line.id
+
+
+def table(full: dict[str, float], again: dict[str, float]) -> str:
+    """Return a table of seconds per stage."""
+    rows = [f"{'stage':16}{'full':>9}{'rerun':>9}{'ratio':>8}"]
+    for stage, seconds in full.items():
+        rerun = again.get(stage, 0.0)
+        rows.append(f"{stage:16}{seconds:9.1f}{rerun:9.1f}{rerun / seconds:8.3f}")
+    return "\n".join(rows)
+
+
+def test_from_edit_to_film(tmp_path):
+    project = copy(tmp_path / "project")
+    film, segments = films.long(project, tmp_path, times=TIMES, lines=LINES)
+    subtitles = ["--transcript", tmp_path / "long.en.srt", "--translation", f"es={tmp_path / 'long.es.srt'}"]
+    workbench(project, "add", film, "--from", "en", "--to", "es", *subtitles)
+    workbench(project, "repro", KEY)
+    dub = library.dub(KEY, "es", project)
+    full = staged(project, lambda: workbench(project, "repro", dub.key))
+    before = digests(dub.stage("tts"))
+
+    line, said = edit(dub, LINES // 2, EDITED), []
+    again = staged(
+        project, lambda: said.append(workbench(project, "rerun", dub.key, "--segments", line).stdout)
+    )
+    print("\n" + table(full, again))
+    after = digests(dub.stage("tts"))
+    kept = sum(before[name] == digest for name, digest in after.items() if name.endswith(".wav"))
+    nothing = timed(lambda: workbench(project, "repro", dub.key))
+    least = bound(dub, tmp_path / "bound")
+    keep(
+        "rerun",
+        {
+            "lines": len(segments),
+            "film_seconds": round(films.milliseconds(film) / 1000),
+            "ratio_to_full": round(again["whole"] / full["whole"], 4),
+            "ratio_to_copying_and_hashing": round(again["whole"] / least, 2),
+            "ratio_of_nothing_to_do_to_full": round(nothing / full["whole"], 4),
+            "share_of_full_by_stage": {
+                stage: [round(times.get(stage, 0.0) / full["whole"], 4) for times in (full, again)]
+                for stage in full
+            },
+            "takes_synthesised": int(said[0].split("syntheses: ")[1].split(",")[0]),
+            "takes_byte_identical": kept,
+        },
+    )  # fmt: skip
+    assert kept == len(segments) - 1
+    assert "takes changed: 1, syntheses: 1, " in said[0]

@@ -123,7 +123,7 @@ class TestBadModels:
     @pytest.mark.parametrize(("engine", "name"), [(Nllb, "nllb"), (M2m, "m2m"), (Opus, "opus")])
     def test_each_file_is_asked_for(self, engine, name, tmp_path):
         folder = BUILT[name](tmp_path / "m")
-        options = engine.Options(str(folder), "cpu", "auto", 1024, 2)
+        options = engine.Options(str(folder), "cpu", "auto", 1024, 2, 4)
         assert engine.missing(options) is None
         for file in ("model.bin", "config.json", engine.tokenisers[0]):
             aside = (folder / file).rename(tmp_path / file)
@@ -131,7 +131,7 @@ class TestBadModels:
             aside.rename(folder / file)
 
     def test_one_that_is_not_there_says_how_to_bring_it(self):
-        options = Opus.Options("opus-mt-{source}-{target}-ct2", "cpu", "auto", 1024, 2)
+        options = Opus.Options("opus-mt-{source}-{target}-ct2", "cpu", "auto", 1024, 2, 4)
         assert "workbench engines fetch opus-mt-en-es-ct2" in Opus.missing(options)
         assert "ct2-transformers-converter --model Helsinki-NLP/opus-mt-en-es" in Opus.missing(options)
 

@@ -10,6 +10,7 @@ from workbench import engines, params
 from workbench.engines.ctranslate import M2m, Nllb, Opus, flores, sentences_of
 from workbench.errors import EngineError, LanguageError
 from workbench.library import read_text
+from workbench.records import LongLine
 
 from .structure import ROOT
 
@@ -73,6 +74,58 @@ class TestEachKind:
         for thread in threads:
             thread.join()
         assert found[0] == found[1] == ["hola mundo"] * 20
+
+
+@pytest.fixture(scope="module")
+def opus(tmp_path_factory):
+    pairs = translation.PAIRS | {"morning?": "días?"}
+    rather = {"good": "bon", "morning": "mes"}
+    return load("opus", translation.opus(tmp_path_factory.mktemp("m") / "m", pairs, rather=rather))
+
+
+class TestShortening:
+    @staticmethod
+    def shorten(engine, *lines, longest, terms=()):
+        asked = [LongLine(f"s{n}", "A", line, "…", longest, terms) for n, line in enumerate(lines)]
+        return engine.shorten(asked, source="en", target="es", exchanges={})
+
+    @pytest.mark.parametrize(
+        ("longest", "text"), [(11, "buenos días"), (8, "bon días"), (7, "bon mes"), (6, "")]
+    )
+    def test_takes_the_likeliest_translation_that_fits(self, opus, longest, text):
+        assert self.shorten(opus, "good morning", longest=longest) == [text]
+
+    def test_keeps_the_terms_of_the_glossary(self, opus):
+        (text,) = self.shorten(opus, "good morning", longest=10, terms=(("good", "buenos"),))
+        assert text == "buenos mes"
+        assert self.shorten(opus, "good morning", longest=6, terms=(("good", "buenos"),)) == [""]
+
+    def test_shares_the_budget_among_the_sentences_of_a_line(self, opus):
+        line = "good morning? good morning"
+        assert len(sentences_of(line)) == 2
+        assert self.shorten(opus, line, longest=24) == ["buenos días? buenos días"]
+        (short,) = self.shorten(opus, line, longest=21)
+        assert short in ("bon días? buenos días", "buenos días? bon días")
+        assert self.shorten(opus, line, longest=18) == ["bon días? bon días"]
+
+    def test_gives_each_line_its_own_in_order_and_the_same_again(self, opus):
+        lines = ["good morning", "hello", "the good house", "…"]
+        found = self.shorten(opus, *lines, longest=10)
+        assert found[1:2] == ["hola"]
+        assert found[3:] == ["…"]
+        assert [len(text) <= 10 for text in found] == [True] * 4
+        assert self.shorten(opus, *lines, longest=10) == found
+
+    def test_has_the_likeliest_alone_to_offer_where_only_one_is_looked_at(self, opus):
+        one = load("opus", opus.options.model, hypotheses=1)
+        assert self.shorten(one, "good morning", longest=11) == ["buenos días"]
+        assert self.shorten(one, "good morning", longest=10) == [""]
+
+    def test_time_grows_with_the_sentences_and_not_with_their_combinations(self, opus):
+        line = " ".join(["good morning?"] * 40)
+        (text,) = self.shorten(opus, line, longest=440)
+        assert 430 < len(text) <= 440
+        assert text.count("días?") == 40
 
 
 class TestLanguages:

@@ -143,16 +143,18 @@ class Llm:
             not come or stays in another language, naming that line.
         """
         scene = _Scene(self, lines, source, target, exchanges)
-        found, faults = scene.best([line.id for line in lines if line.needed])
+        drafts = []
         for line in lines:
-            if line.needed and line.id not in found:
+            text = scene.settled(line.id) if line.needed else scene.found.get(line.id, "")
+            if line.needed and not text:
                 raise EngineError(
                     f"translate the line {line.id}, {line.text[:60]!r}, with {self.options.served_model}",
-                    faults[line.id],
+                    scene.faults[line.id],
                     "The other lines are kept, and not asked for again. Run it again, reword that line in "
                     "review, or use another model.",
                 )
-        return [Draft(found.get(line.id, ""), ()) for line in lines]
+            drafts.append(Draft(text, ()))
+        return drafts
 
     def shorten(
         self, lines: Sequence[LongLine], *, source: str, target: str, exchanges: MutableMapping[str, str]
@@ -167,8 +169,7 @@ class Llm:
             Where the endpoint is down, slow, or refuses, or answers no such JSON.
         """
         scene = _Scene(self, lines, source, target, exchanges)
-        found, _ = scene.best([line.id for line in lines])
-        return [found.get(line.id, "") for line in lines]
+        return [scene.settled(line.id) for line in lines]
 
     def answer(self, body: dict[str, Any]) -> str:
         """Return what the endpoint answers to a request; tried again where it is down, busy or slow."""
@@ -217,7 +218,7 @@ class Llm:
 
 
 class _Scene:
-    """The lines of one scene, or those to shorten, and how they are asked for and judged."""
+    """The lines of one scene, or those to shorten: asked for whole, judged, and asked for again alone."""
 
     def __init__(
         self,
@@ -229,19 +230,18 @@ class _Scene:
     ) -> None:
         self.llm, self.lines, self.exchanges = llm, {line.id: line for line in lines}, exchanges
         self.source, self.target = source, target
+        self.found, self.faults = self.ask(list(self.lines))
 
-    def best(self, needed: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-        """Ask for all lines, then alone for each that is needed and has a fault; returns what `ask` does."""
-        found, faults = self.ask(list(self.lines))
-        for id in needed:
-            for tried in range(1, self.llm.options.tries):
-                if id not in faults:
-                    break
-                log.info("line_retried_alone line=%s: %s", id, faults[id])
-                again, still = self.ask([id], wrong=faults.pop(id), tried=tried)
-                found = found | again if id not in still else again | found
-                faults |= still
-        return found, faults
+    def settled(self, id: str) -> str:
+        """Return a line's text, asked for again alone as long as it has a fault; empty where none will do."""
+        for tried in range(1, self.llm.options.tries):
+            if id not in self.faults:
+                break
+            log.info("line_retried_alone line=%s: %s", id, self.faults[id])
+            again, still = self.ask([id], wrong=self.faults.pop(id), tried=tried)
+            self.found = self.found | again if id not in still else again | self.found
+            self.faults |= still
+        return self.found.get(id, "")
 
     def ask(
         self, ids: Sequence[str], *, wrong: str = "", tried: int = 0

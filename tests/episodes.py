@@ -14,6 +14,7 @@ from workbench.audio import Sound
 from workbench.film import Film, Sounds
 from workbench.glossary import Glossary
 from workbench.records import (
+    Budget,
     Casting,
     Cue,
     Hearing,
@@ -122,6 +123,7 @@ def film(lines: int = 20, **changes: Any) -> Film:
         translations=Table(Translation, translations),
         takes=Table(Take, takes),
         placements=Table(Placement, placements),
+        budgets=Table(Budget, []),
         loudness=Table(Loudness, [Loudness(-23.1, -3.2, 5.0, 2.0)]),
         cues=Table(Cue, cues),
         products=Table(Product, [Product("dub.mp4", "film", "mp4", duration, -23.1, -2.9, "")]),

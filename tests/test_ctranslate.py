@@ -11,6 +11,7 @@ from workbench import engines, params
 from workbench.engines.ctranslate import M2m, Nllb, Opus, flores, sentences_of
 from workbench.errors import EngineError, LanguageError
 from workbench.library import read_text
+from workbench.records import LongLine
 
 from .structure import ROOT
 
@@ -76,6 +77,58 @@ class TestEachKind:
         assert found[0] == found[1] == ["hola mundo"] * 20
 
 
+@pytest.fixture(scope="module")
+def opus(tmp_path_factory):
+    pairs = translation.PAIRS | {"morning?": "días?"}
+    rather = {"good": "bon", "morning": "mes"}
+    return load("opus", translation.opus(tmp_path_factory.mktemp("m") / "m", pairs, rather=rather))
+
+
+class TestShortening:
+    @staticmethod
+    def shorten(engine, *lines, longest, terms=()):
+        asked = [LongLine(f"s{n}", "A", line, "…", longest, terms) for n, line in enumerate(lines)]
+        return engine.shorten(asked, source="en", target="es", exchanges={})
+
+    @pytest.mark.parametrize(
+        ("longest", "text"), [(11, "buenos días"), (8, "bon días"), (7, "bon mes"), (6, "")]
+    )
+    def test_takes_the_likeliest_translation_that_fits(self, opus, longest, text):
+        assert self.shorten(opus, "good morning", longest=longest) == [text]
+
+    def test_keeps_the_terms_of_the_glossary(self, opus):
+        (text,) = self.shorten(opus, "good morning", longest=10, terms=(("good", "buenos"),))
+        assert text == "buenos mes"
+        assert self.shorten(opus, "good morning", longest=6, terms=(("good", "buenos"),)) == [""]
+
+    def test_shares_the_budget_among_the_sentences_of_a_line(self, opus):
+        line = "good morning? good morning"
+        assert len(sentences_of(line)) == 2
+        assert self.shorten(opus, line, longest=24) == ["buenos días? buenos días"]
+        (short,) = self.shorten(opus, line, longest=21)
+        assert short in ("bon días? buenos días", "buenos días? bon días")
+        assert self.shorten(opus, line, longest=18) == ["bon días? bon días"]
+
+    def test_gives_each_line_its_own_in_order_and_the_same_again(self, opus):
+        lines = ["good morning", "hello", "the good house", "…"]
+        found = self.shorten(opus, *lines, longest=10)
+        assert found[1:2] == ["hola"]
+        assert found[3:] == ["…"]
+        assert [len(text) <= 10 for text in found] == [True] * 4
+        assert self.shorten(opus, *lines, longest=10) == found
+
+    def test_has_the_likeliest_alone_to_offer_where_only_one_is_looked_at(self, opus):
+        one = load("opus", opus.options.model, hypotheses=1)
+        assert self.shorten(one, "good morning", longest=11) == ["buenos días"]
+        assert self.shorten(one, "good morning", longest=10) == [""]
+
+    def test_time_grows_with_the_sentences_and_not_with_their_combinations(self, opus):
+        line = " ".join(["good morning?"] * 40)
+        (text,) = self.shorten(opus, line, longest=440)
+        assert 430 < len(text) <= 440
+        assert text.count("días?") == 40
+
+
 class TestLanguages:
     @pytest.mark.parametrize(
         ("tag", "name"),
@@ -124,7 +177,7 @@ class TestBadModels:
     @pytest.mark.parametrize(("engine", "name"), [(Nllb, "nllb"), (M2m, "m2m"), (Opus, "opus")])
     def test_each_file_is_asked_for(self, engine, name, tmp_path):
         folder = BUILT[name](tmp_path / "m")
-        options = engine.Options(str(folder), "cpu", "auto", 1024, 2)
+        options = engine.Options(str(folder), "cpu", "auto", 1024, 2, 4)
         assert engine.missing(options) is None
         for file in ("model.bin", "config.json", engine.tokenisers[0]):
             aside = (folder / file).rename(tmp_path / file)
@@ -132,7 +185,7 @@ class TestBadModels:
             aside.rename(folder / file)
 
     def test_one_that_is_not_there_says_how_to_bring_it(self):
-        options = Opus.Options("opus-mt-{source}-{target}-ct2", "cpu", "auto", 1024, 2)
+        options = Opus.Options("opus-mt-{source}-{target}-ct2", "cpu", "auto", 1024, 2, 4)
         assert "workbench engines fetch opus-mt-en-es-ct2" in Opus.missing(options)
         assert "ct2-transformers-converter --model Helsinki-NLP/opus-mt-en-es" in Opus.missing(options)
 

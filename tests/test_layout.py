@@ -23,7 +23,8 @@ TOP = {
 NOUNS = {"errors", "records", "params", "audio", "activity"}
 KNOWLEDGE = {
     "aac", "align", "effects", "evidence", "film", "glossary", "levels", "lexicon", "likeness", "loudness",
-    "measurement", "presence", "references", "review", "round_trip", "timing", "writing", "yardstick",
+    "measurement", "presence", "references", "review", "round_trip", "shorten", "timing", "wording",
+    "writing", "yardstick",
     *STAGES,
 }  # fmt: skip
 SHELL = {"library", "display"}

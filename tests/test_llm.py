@@ -9,7 +9,7 @@ from tests.loopback import reply, serving
 from workbench import glossary, library, translate
 from workbench.engines.llm import Llm
 from workbench.errors import EngineError
-from workbench.records import SceneLine, Segment
+from workbench.records import LongLine, SceneLine, Segment
 
 SPANISH = "Buenos días, ¿ha llegado ya el barco de la isla? Número "
 ENGLISH = "Good morning, has the boat from the island come in yet? Number "
@@ -285,3 +285,52 @@ def test_lines_without_speech_and_hard_text_come_through_the_stage(model):
     assert made[0].glossary_applied == ("boat",)
     assert {row.engine for row in made} == {"llm"}
     assert [line["longest"] for line in model.asked[0]["lines"]] == [90, 90, 90]
+
+
+PRESENT = f"{SPANISH}s0, del muelle de siempre, junto al faro."
+
+
+def long_lines(count=2, **changes):
+    fields = {"speaker": "A", "present": PRESENT, "longest": 70, "terms": ()} | changes
+    return [LongLine(id=f"s{n}", text=f"{ENGLISH}{n}.", **fields) for n in range(count)]
+
+
+def shortened(model, count=2, exchanges=None, **changes):
+    engine = Llm(options(model), given=None)
+    kept = {} if exchanges is None else exchanges
+    return engine.shorten(long_lines(count, **changes), source="en", target="es", exchanges=kept)
+
+
+def test_a_shorter_text_is_asked_for_with_the_present_one_and_its_budget(model):
+    assert shortened(model, terms=(("boat", "barco"),)) == said(0, 1)
+    (asked,) = model.asked
+    assert asked["lines"][0] == {
+        "id": "s0", "speaker": "A", "text": f"{ENGLISH}0.", "longest": 70, "present": PRESENT,
+        "terms": {"boat": "barco"},
+    }  # fmt: skip
+
+
+def test_a_shorter_text_that_is_too_long_still_is_asked_for_again_and_then_taken_as_it_is(model):
+    texts = iter([f"{SPANISH}sesenta y siete, por fin.", f"{SPANISH}7."])
+    model.spoil = lambda found, asked: [{**x, "text": next(texts)} for x in found]
+    assert shortened(model, 1, longest=60) == [f"{SPANISH}7."]
+    assert model.asked[1]["wrong_before"].endswith("and 60 fit")
+
+
+def test_a_line_without_any_shorter_text_is_no_error(model):
+    model.spoil = lambda found, asked: [x for x in found if x["id"] != "s0"]
+    assert shortened(model) == ["", *said(1)]
+
+
+def test_shorter_texts_are_asked_for_once(model, tmp_path):
+    first, second = library.TextMemo(tmp_path), library.TextMemo(tmp_path)
+    assert shortened(model, exchanges=first) == shortened(model, exchanges=second)
+    assert len(model.asked) == 1
+    assert first.used == second.used
+    assert len(first.used) == 1
+
+
+def test_garbage_in_place_of_shorter_texts_is_an_error(model):
+    model.raw = "here they are"
+    with pytest.raises(EngineError, match=r"2 lines from s0 on with tiny.*not the JSON"):
+        shortened(model)

@@ -13,7 +13,19 @@ from tests.recordings import Held
 from workbench import audio, params, qa
 from workbench.errors import RecordError
 from workbench.film import Film
-from workbench.records import Cue, Hearing, Loudness, Product, Score, Segment, Separation, Table, Turn, Word
+from workbench.records import (
+    Budget,
+    Cue,
+    Hearing,
+    Loudness,
+    Product,
+    Score,
+    Segment,
+    Separation,
+    Table,
+    Turn,
+    Word,
+)
 
 ROOT = Path(__file__).parents[1]
 OPTS = params.read(
@@ -92,6 +104,14 @@ def test_each_finding_says_what_to_do():
 )
 def test_a_flaw_is_found_where_it_lies(film: Film, check: str, verdict: str):
     assert ("1", check, verdict) in found(film)
+
+
+def test_a_line_that_lacks_time_is_told_what_would_fit():
+    film = altered("placements", lacking=800)
+    name = film.segments[1].id
+    film = dataclasses.replace(film, budgets=Table(Budget, [Budget(name, 1200, 800, 17)]))
+    (score,) = (row for row in scores_of(film) if row.check == "lacking" and row.segment == name)
+    assert score.evidence == f"lacks 800 ms: of {len(film.translations[1].text)} characters 17 would fit"
 
 
 def test_a_line_without_a_take_fails_and_what_cannot_be_measured_is_not_called_good():

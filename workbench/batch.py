@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workbench import library, monitor, notebook, preload, review
+from workbench import library, monitor, notebook, preload, review, wording
 from workbench.errors import LibraryError, MediaError, StageError
-from workbench.records import Decision, Segment, Take, Translation
+from workbench.records import Decision, Placement, Segment, Table, Take, Translation
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ def rerun(
     """
     episode, _, lang = key.rpartition("/")
     dub = library.dub(episode, lang, root)
-    before = dub.read(Take)
+    before = _heard(dub)
     decisions = review.read(dub.review(*review.LOGS))
     found = lines(dub, decisions)
     unknown = [name for name in segments if name not in found]
@@ -177,7 +177,7 @@ def rerun(
         except StageError as again:
             raise failure from again
         raise failure from error
-    former, after = before.by("segment"), dub.read(Take)
+    former, after = before.by("segment"), _heard(dub)
     changed = tuple(take.segment for take in after if former.get(take.segment) != take)
     new = len(library.Memo(root).keys() - sounds)
     return Rerun(tuple(name for name in found if name in asked), changed, new, len(after) - len(changed))
@@ -185,7 +185,12 @@ def rerun(
 
 def lines(dub: library.Dub, decisions: Iterable[Decision]) -> dict[str, review.Line]:
     """Return a dub's lines with what was decided on them (`review.fold`)."""
-    return review.fold(decisions, dub.read(Segment), dub.read(Translation), dub.read(Take))
+    takes = _heard(dub)
+    return review.fold(decisions, dub.read(Segment), wording.said(dub.read(Translation), takes), takes)
+
+
+def _heard(dub: library.Dub) -> Table[Take]:
+    return wording.heard(dub.read(Take), dub.read(Placement) if dub.made(Placement) else ())
 
 
 def _hold(dub: library.Dub, decisions: Iterable[Decision], *, who: str, at: datetime) -> None:

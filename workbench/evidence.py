@@ -8,18 +8,19 @@ Times are integer ms, levels dB re full scale.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 
-from workbench import activity, fit, likeness, writing
+from workbench import activity, likeness, writing
 from workbench.activity import Span
 from workbench.film import Film
 from workbench.likeness import Likeness
 from workbench.measurement import Measured
 from workbench.records import (
+    Budget,
     Casting,
     Cue,
     Placement,
@@ -45,6 +46,7 @@ class Line:
     written: Guess | None  # the language of the translation, where there is a model of the dub's
     take: Take | None
     placement: Placement | None
+    budget: Budget | None  # where it lacks time
     cues: tuple[Cue, ...]
     measured: Measured | None
     usual_db: float | None  # median level of the voice's other lines in the dub
@@ -65,8 +67,9 @@ def lines(film: Film, measured: Mapping[str, Measured], *, prints_by: str) -> It
         Name of the engine that made the measured prints; only its own prints of the original speakers
         are compared with them.
     """
-    translations, takes = film.translations.by("segment"), fit.offered(film.takes)
+    translations, takes = film.translations.by("segment"), film.takes.by("segment")
     placements, castings = film.placements.by("segment"), film.castings.by("speaker")
+    budgets = film.budgets.by("segment")
     words = sorted(film.words, key=middle)
     middles = [middle(word) for word in words]
     doubled = activity.union(_overlaps(film.turns) + _overlaps(film.segments))
@@ -93,8 +96,9 @@ def lines(film: Film, measured: Mapping[str, Measured], *, prints_by: str) -> It
             translation=translation,
             missed=tuple(term.source for term in film.glossary.fires(segment.text) if term not in kept),
             written=writing.language(text, expected=film.language),
-            take=_take(takes.get(segment.id, ()), placement),
+            take=takes.get(segment.id),
             placement=placement,
+            budget=budgets.get(segment.id),
             cues=tuple(cues.get(segment.id, ())),
             measured=own,
             usual_db=round(median(row.levels.voice_db for row in others), 1) if others else None,
@@ -109,12 +113,6 @@ def lines(film: Film, measured: Mapping[str, Measured], *, prints_by: str) -> It
             language=film.language,
             chosen=film.chosen,
         )
-
-
-def _take(offered: Sequence[Take], placement: Placement | None) -> Take | None:
-    """Return the take that lies in the dub, or the first of those that none is taken of."""
-    number = placement.take if placement else 0
-    return offered[number] if number < len(offered) else None
 
 
 def _likenesses(film: Film, measured: Mapping[str, Measured], prints_by: str) -> dict[str, Likeness | str]:

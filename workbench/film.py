@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workbench import audio
+from workbench import audio, wording
 from workbench.audio import Recording, Sound
 from workbench.glossary import Glossary, Guide
 from workbench.params import Choice
 from workbench.records import (
+    Budget,
     Casting,
     Cue,
     Hearing,
@@ -55,7 +56,10 @@ class Sounds:
 
 @dataclass(frozen=True)
 class Film:
-    """All that the stages said of one dub, each a table, what was wanted of it, and its length."""
+    """All that the stages said of one dub, each a table, what was wanted of it, and its length.
+
+    Of each line there is the take that is heard, and the translation that it says.
+    """
 
     probe: Table[Probe]
     separation: Table[Separation]
@@ -68,6 +72,7 @@ class Film:
     translations: Table[Translation]
     takes: Table[Take]
     placements: Table[Placement]
+    budgets: Table[Budget]
     loudness: Table[Loudness]
     cues: Table[Cue]
     products: Table[Product]
@@ -89,6 +94,8 @@ class Film:
         target_lufs: float,
     ) -> Film:
         """Return the film of whose records `read`, a place's reader, gives each type."""
+        placements = read(Placement)
+        takes = wording.heard(read(Take), placements)
         return cls(
             probe=read(Probe),
             separation=read(Separation),
@@ -98,9 +105,10 @@ class Film:
             segments=read(Segment),
             speakers=read(Speaker),
             castings=read(Casting),
-            translations=read(Translation),
-            takes=read(Take),
-            placements=read(Placement),
+            translations=wording.said(read(Translation), takes),
+            takes=takes,
+            placements=placements,
+            budgets=read(Budget),
             loudness=read(Loudness),
             cues=read(Cue),
             products=read(Product),

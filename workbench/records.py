@@ -187,6 +187,18 @@ class SceneLine:
 
 
 @dataclass(frozen=True, slots=True)
+class LongLine:
+    """A line whose translation takes too long to say, as a translator that can shorten it gets it."""
+
+    id: str  # of its segment
+    speaker: str
+    text: str
+    present: str  # the translation that is too long
+    longest: int  # characters of one that would fit
+    terms: tuple[tuple[str, str], ...]  # the glossary's rules that the present one keeps: source, target
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """What a translator makes of one line, before the glossary."""
 
@@ -209,7 +221,10 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """One synthesis of one translation. `tts_text` is what was spoken, after the lexicon."""
+    """One synthesis of one translation. `tts_text` is what was spoken, after the lexicon.
+
+    `instead_of` is the translation for which a shorter text is spoken; empty where it is spoken itself.
+    """
 
     segment: str
     sound: str  # file name beside the record, WAV, mono
@@ -221,6 +236,7 @@ class Take:
     engine: str
     rate: float  # the engine's own rate, 1.0 = its natural one
     key: str  # content address: everything that can change the sound
+    instead_of: str = ""
 
     @property
     def duration(self) -> int:
@@ -253,6 +269,20 @@ class Budget:
     duration: int  # ms that a take may last as spoken
     lacking: int  # ms by which the present one is longer than that
     characters: int  # length of a text that its voice speaks in that time
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A shorter text that was offered for a line that lacks time, and what became of it."""
+
+    segment: str
+    round: int  # from 1
+    text: str  # empty where there was none to offer
+    engine: str  # the translator that offered it
+    longest: int  # ms that its take might last …
+    characters: int  # … and its text
+    duration: int | None  # ms that its take lasts; None where it was not spoken
+    refused: str  # why it is not among the line's takes; empty where it is
 
 
 @dataclass(frozen=True, slots=True)

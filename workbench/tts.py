@@ -13,7 +13,7 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
@@ -135,6 +135,7 @@ def speak(
     wishes: Mapping[str, Wish] = MappingProxyType({}),
     variant: Callable[[Mapping[str, Any]], Synthesizer] | None = None,
     references: Mapping[str, Reference] | None = None,
+    only: Collection[str] | None = None,
 ) -> Iterator[tuple[Take, Sound]]:
     """Speak every line, in the order of the segments.
 
@@ -155,6 +156,8 @@ def speak(
         Returns the engine with some of its options replaced, where a wish asks for it.
     references : mapping
         Name of a voice that is imitated -> its clips; see `references.own`.
+    only : collection of str
+        Ids of the lines to speak, where not all are.
 
     Raises
     ------
@@ -169,6 +172,8 @@ def speak(
     texts, cast = translations.by("segment"), castings.by("speaker")
     rooms = timing.rooms(segments, duration=duration, opts=room)
     for segment in segments:
+        if only is not None and segment.id not in only:
+            continue
         translation, casting = texts.get(segment.id), cast.get(segment.speaker)
         wish = wishes.get(segment.id, Wish())
         if wish.kept:

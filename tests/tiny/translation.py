@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -34,11 +35,21 @@ def m2m(folder: Path, pairs: Mapping[str, str] = PAIRS) -> Path:
     return _model(folder, spoken, pairs, tags=M2M, start="</s>")
 
 
-def opus(folder: Path, pairs: Mapping[str, str] = PAIRS, *, tags: Sequence[str] = ()) -> Path:
-    """Write an OPUS-MT; `tags` are the tokens of the languages, where it speaks several."""
+def opus(
+    folder: Path,
+    pairs: Mapping[str, str] = PAIRS,
+    *,
+    tags: Sequence[str] = (),
+    rather: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """Write an OPUS-MT.
+
+    `tags` are the tokens of the languages, where it speaks several; `rather` gives words a second
+    translation, half as likely as the first.
+    """
     source = _sentencepiece(folder / "source.spm", [*pairs])
-    target = [f"▁{word}" for word in pairs.values()]
-    return _model(folder, [*source, *target], pairs, tags=tags, start="<pad>")
+    target = [f"▁{word}" for word in (*pairs.values(), *rather.values())]
+    return _model(folder, [*source, *target], pairs, tags=tags, start="<pad>", rather=rather)
 
 
 def endless(folder: Path) -> Path:
@@ -71,6 +82,7 @@ def _model(
     tags: Sequence[str],
     start: str,
     ends: bool = True,
+    rather: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     from ctranslate2.specs import transformer_spec
 
@@ -110,6 +122,8 @@ def _model(
     output = _zeros(size, width)
     for index, word in enumerate(words):
         output[words.index(to[word]), index] = 5
+    for word, second in rather.items():
+        output[words.index(f"▁{second}"), words.index(f"▁{word}")] = 5 - np.log(2) / 10
     _linear(spec.decoder.projection, output)
 
     spec.register_source_vocabulary(words)

@@ -17,6 +17,8 @@ import importlib
 import importlib.metadata
 import importlib.util
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -121,6 +123,17 @@ def load(kind: str, choice: Choice, *, given: Path | None = None) -> Any:
         "; ".join(reasons),
         f"Bring what is missing, or choose another {kind} engine in params/engines.yaml.",
     )
+
+
+def later(kind: str, choice: Choice, *, given: Path | None, able_to: str) -> Callable[[], Any] | None:
+    """Return what loads the chosen engine once it is wanted; `None` where none of the choice has that method.
+
+    A fallback may lack it: ask the engine that comes.
+    """
+    known = [resolve(kind, name, choice)[0] for name in (choice.engine, *choice.fallback)]
+    if not any(hasattr(engine, able_to) for engine in known):
+        return None
+    return partial(load, kind, choice, given=given)
 
 
 def makers(**working: Any) -> Table[Maker]:

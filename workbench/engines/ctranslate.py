@@ -11,14 +11,14 @@ import json
 import logging
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import langcodes
 import msgspec
@@ -26,7 +26,7 @@ import msgspec
 from workbench.engines import devices, models
 from workbench.engines.cues import sentences
 from workbench.errors import EngineError, LanguageError
-from workbench.records import Draft
+from workbench.records import Draft, LongLine
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +82,8 @@ class _Translating(ABC):
             Tokens translated side by side.
         beam : int
             Hypotheses followed at a time.
+        hypotheses : int
+            Translations of a sentence among which a shorter one is looked for.
         """
 
         model: str
@@ -89,6 +91,7 @@ class _Translating(ABC):
         compute: str
         batch: Positive
         beam: Positive
+        hypotheses: Positive
 
     def __init__(self, options: Options, *, given: Path | None) -> None:
         self.options = options
@@ -124,11 +127,9 @@ class _Translating(ABC):
         model = self._model(source, target)
         before, prefix = self._tags(model, source, target)
         parts = [list(model.parts(line)) for line in lines]
-        worded = {text: tokens for part in parts for text, tokens in part if WORDED.search(text)}
-        translated = model.translate(worded, before=before, prefix=prefix, opts=self.options)
-        said = dict(zip(worded, translated, strict=True))  # what has no word stays as it is
-        between = "" if langcodes.Language.get(target).language in SPACELESS else " "
-        texts = [between.join(filter(None, (said.get(text, text) for text, _ in line))) for line in parts]
+        said = self._said(model, parts, before=before, prefix=prefix, count=1)
+        between = _between(target)
+        texts = [between.join(filter(None, (said[text][0].text for text, _ in line))) for line in parts]
         unknown = [model.unknown(line, part) for line, part in zip(lines, parts, strict=True)]
         return [Draft(text, words) for text, words in zip(texts, unknown, strict=True)]
 
@@ -137,6 +138,38 @@ class _Translating(ABC):
         """The library's version, and of each model that translated its name, checksum and device."""
         used = [each.identity for each in self._loaded.values()]
         return ", ".join([f"ctranslate2 {version('ctranslate2')}", *used])
+
+    def shorten(
+        self, lines: Sequence[LongLine], *, source: str, target: str, exchanges: MutableMapping[str, str]
+    ) -> list[str]:
+        """Return the likeliest translation of each line that fits; as `shorten.Shortener` has it.
+
+        It is put together from `hypotheses` translations of each sentence. Raises as `translate` does.
+        """
+        model = self._model(source, target)
+        before, prefix = self._tags(model, source, target)
+        parts = [list(model.parts(line.text)) for line in lines]
+        said = self._said(model, parts, before=before, prefix=prefix, count=self.options.hypotheses)
+        between = _between(target)
+        return [
+            _likeliest([said[text] for text, _ in own], line, between=between)
+            for line, own in zip(lines, parts, strict=True)
+        ]
+
+    def _said(
+        self,
+        model: _Model,
+        lines: Sequence[Sequence[tuple[str, list[str]]]],
+        *,
+        before: list[str],
+        prefix: list[str],
+        count: int,
+    ) -> dict[str, list[_Hypothesis]]:
+        """Return up to `count` translations of each part, likeliest first; what has no word stays."""
+        parts = {text: tokens for line in lines for text, tokens in line}
+        worded = {text: tokens for text, tokens in parts.items() if WORDED.search(text)}
+        found = model.translate(worded, before=before, prefix=prefix, opts=self.options, count=count)
+        return {text: [_Hypothesis(text, 0.0)] for text in parts} | dict(zip(worded, found, strict=True))
 
     @abstractmethod
     def _tags(self, model: _Model, source: str, target: str) -> tuple[list[str], list[str]]:
@@ -239,6 +272,13 @@ class Opus(_Translating):
         return [self._know(model, target, [f">>{code}<<" for code in codes])], []
 
 
+class _Hypothesis(NamedTuple):
+    """One translation of a sentence, and its mean log probability."""
+
+    text: str
+    score: float
+
+
 class _Model:
     """A model in memory, with its tokenisers."""
 
@@ -286,30 +326,67 @@ class _Model:
         before: list[str],
         prefix: list[str],
         opts: _Translating.Options,
-    ) -> list[str]:
-        """Return the translation of each text, given with its tokens, in order."""
+        count: int,
+    ) -> list[list[_Hypothesis]]:
+        """Return up to `count` translations of each text, given with its tokens, likeliest first."""
         tokens = [[*before, *own, *self._end] for own in texts.values()]
         cap = GROWTH * max(map(len, tokens), default=0) + SPARE
         with devices.memory("translate", lower="batch or model of the translate engine"):
             results = self._translator.translate_batch(
                 tokens,
                 target_prefix=[prefix] * len(tokens) if prefix else None,
-                beam_size=opts.beam,
+                beam_size=max(opts.beam, count),
+                num_hypotheses=count,
+                return_scores=True,
                 max_batch_size=max(opts.batch, max(map(len, tokens), default=1)),
                 batch_type="tokens",
                 max_decoding_length=cap,
                 max_input_length=0,
                 replace_unknowns=True,
             )
-        said = [result.hypotheses[0] for result in results]
-        for text, hypothesis in zip(texts, said, strict=True):
-            if len(hypothesis) >= cap:
+        found = []
+        for text, result in zip(texts, results, strict=True):
+            pairs = zip(result.hypotheses, result.scores, strict=True)
+            ended = [(tokens, score) for tokens, score in pairs if len(tokens) < cap]
+            if not ended:
                 raise EngineError(
                     f"translate {text[:60]!r} with the model {self.name}",
                     "the model repeats itself without end",
                     "Reword that line in review, or use another translate engine.",
                 )
-        return ["".join(hypothesis[len(prefix) :]).replace(SPACE, " ").strip() for hypothesis in said]
+            found.append([_Hypothesis(_plain(own[len(prefix) :]), score) for own, score in ended])
+        return found
+
+
+def _plain(tokens: Sequence[str]) -> str:
+    return "".join(tokens).replace(SPACE, " ").strip()
+
+
+def _between(target: str) -> str:
+    """Return what stands between two sentences."""
+    return "" if langcodes.Language.get(target).language in SPACELESS else " "
+
+
+def _likeliest(parts: Sequence[Sequence[_Hypothesis]], line: LongLine, *, between: str) -> str:
+    """Return the likeliest text that is short enough and holds the line's terms; empty where none does.
+
+    It has one hypothesis of each part. Of those that are alike in length and terms so far, the likeliest
+    alone is followed, so that time grows with the number of parts.
+    """
+    wanted = frozenset(target.casefold() for _, target in line.terms)
+    best: dict[tuple[int, frozenset[str]], _Hypothesis] = {(0, frozenset()): _Hypothesis("", 0.0)}
+    for hypotheses in parts:
+        grown: dict[tuple[int, frozenset[str]], _Hypothesis] = {}
+        for (_, held), begun in best.items():
+            for own in hypotheses:
+                text = between.join(filter(None, (begun.text, own.text)))
+                further = _Hypothesis(text, begun.score + own.score)
+                key = len(text), held | {term for term in wanted if term in own.text.casefold()}
+                if len(text) <= line.longest and (key not in grown or further.score > grown[key].score):
+                    grown[key] = further
+        best = grown
+    whole = [made for (_, held), made in best.items() if held == wanted]
+    return max(whole, key=lambda made: made.score).text if whole else ""
 
 
 def _tokeniser(folder: Path, files: Sequence[str]) -> Callable[[str], list[str]]:

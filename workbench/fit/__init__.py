@@ -20,16 +20,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from workbench import timing
+from workbench import timing, wording
 from workbench.errors import SpeechError
-from workbench.fit.account import Cost, budgets, costs, offered
+from workbench.fit.account import Cost, budgets, costs
 from workbench.fit.bounds import Bounds, bounds
 from workbench.fit.options import Options
 from workbench.fit.programme import Programme
 from workbench.fit.tempo import stretch
 from workbench.records import Placement, Segment, Table, Take
 
-__all__ = ["SAMPLE_RATE", "Cost", "Options", "budgets", "costs", "offered", "place", "stretch"]
+__all__ = ["SAMPLE_RATE", "Cost", "Options", "budgets", "costs", "place", "stretch"]
 
 SAMPLE_RATE = 48_000  # Hz, of a fitted take
 PUSHED, HURRIED, LATE = 2e3, 2e2, 1e1  # cost of each second beyond what is permitted, in that order
@@ -70,7 +70,7 @@ def place(
         For a line without a take or a take without a line; and naming the line that cannot be played
         whole, what it needs and what it may have.
     """
-    lines, candidates = timing.ordered(segments), offered(takes)
+    lines, candidates = timing.ordered(segments), wording.offered(takes)
     if set(candidates) != {line.id for line in lines}:
         odd = sorted(set(candidates) ^ {line.id for line in lines})
         raise SpeechError("place the takes", f"lines and takes differ in {', '.join(odd)}", "Run tts again.")

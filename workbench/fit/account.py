@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench import wording
 from workbench.fit.options import Options
 from workbench.records import Budget, Placement, Segment, Table, Take
 
@@ -76,14 +77,5 @@ def budgets(
     return Table(Budget, found)
 
 
-def offered(takes: Table[Take]) -> dict[str, list[Take]]:
-    """Return each segment's takes, in order of preference."""
-    found: dict[str, list[Take]] = {}
-    for take in takes:
-        found.setdefault(take.segment, []).append(take)
-    return found
-
-
 def _heard(placements: Table[Placement], takes: Table[Take]) -> dict[str, Take]:
-    candidates = offered(takes)
-    return {one.segment: candidates[one.segment][one.take] for one in placements}
+    return wording.heard(takes, placements).by("segment")

@@ -30,6 +30,7 @@ from workbench.library.sounds import Memo, SoundFile, SoundWriter, read_sound, w
 from workbench.library.texts import TextMemo, append_text, read_text, replacing, write_bytes, write_text
 from workbench.records import (
     Budget,
+    Candidate,
     Casting,
     Clip,
     Cue,
@@ -104,6 +105,7 @@ PLACES: dict[type, tuple[str, str]] = {
     Casting: ("voices", "castings.jsonl"),
     Translation: ("translate", "translations.jsonl"),
     Take: ("tts", "takes.jsonl"),
+    Candidate: ("tts", "candidates.jsonl"),
     Placement: ("fit", "placements.jsonl"),
     Budget: ("fit", "budgets.jsonl"),
     Loudness: ("mix", "loudness.jsonl"),
@@ -261,6 +263,11 @@ class Place:
         ]
         return Table(Maker, dict.fromkeys(row for table in tables for row in table))
 
+    def made(self, kind: type) -> bool:
+        """Say whether the records of a type are there."""
+        stage, name = PLACES[kind]
+        return (self.stage(stage) / name).is_file()
+
     def review(self, *stages: str) -> dict[str, str]:
         """Return file name -> text of the logs of decisions, for `review.read`; empty where none is."""
         paths = [self.review_log(stage) for stage in stages]
@@ -373,8 +380,8 @@ class Dub(Place):
 
     def takes(self) -> dict[str, Path]:
         """Return the sound of each take that there is, by its key; none before the first run."""
-        there = (self.stage("tts") / PLACES[Take][1]).is_file()
-        return {take.key: self.stage("tts") / take.sound for take in self.read(Take)} if there else {}
+        takes = self.read(Take) if self.made(Take) else ()
+        return {take.key: self.stage("tts") / take.sound for take in takes}
 
     def stage(self, stage: str) -> Path:
         """Return the folder of a stage's output: a source-side stage's lies with the episode."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import regex
 
-from workbench import display, qa, review, timing, writing
+from workbench import display, qa, review, timing, wording, writing
 from workbench.records import (
     Casting,
     Decision,
@@ -63,8 +63,9 @@ class Listing:
     ) -> None:
         self.tables = tables
         self.segments: Table[Segment] = tables[Segment]
-        self.translations: Table[Translation] = tables[Translation]
-        self.takes: dict[str, Take] = tables[Take].by("segment")
+        takes = wording.heard(tables[Take], tables[Placement])
+        self.translations: Table[Translation] = wording.said(tables[Translation], takes)
+        self.takes: dict[str, Take] = takes.by("segment")
         self.placements: dict[str, Placement] = tables[Placement].by("segment")
         self.voices: dict[str, str] = {row.speaker: row.voice for row in tables[Casting]}
         self.duration: int = tables[Probe][0].duration

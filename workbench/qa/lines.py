@@ -142,6 +142,8 @@ def lacking(line: Line, opts: Options) -> Finding | None:
     if line.placement is None:
         return None
     evidence = f"lacks {line.placement.lacking} ms"
+    if line.budget:
+        evidence += f": of {len(_target(line))} characters {line.budget.characters} would fit"
     return above(line.placement.lacking, opts.lacking, evidence, "Shorten the translation.")
 
 

@@ -212,7 +212,8 @@ def fold(
     """Return every line by its id with what was decided on it, as the module's tables have it.
 
     Lines stand in the order of the segments, then those that are gone. The order of `decisions` means
-    nothing. Decisions of the voices log, on speakers, are left out.
+    nothing. Decisions of the voices log, on speakers, are left out. Of each line there is one take, the one
+    that is heard, and the translation that it says (`wording`).
     """
     by_line: dict[str, list[Anchored]] = {}
     for one in anchored((d for d in decisions if log_of(d.action) != "voices"), segments):

@@ -1,0 +1,193 @@
+"""Shorter texts for the lines that lack time: speak, place, ask for a shorter text, and speak that too.
+
+Conventions
+-----------
+All lines are spoken first. Where a line's take lacks time, it has a budget (`fit.budgets`), and a translator
+that can shorten is asked for a text within it, which is spoken as a further take of the line. Nothing takes
+the place of anything: the stage fit chooses among a line's takes, and every text that was offered is a
+`Candidate`, refused ones with the reason. A text that a person wrote is never shortened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Annotated, Protocol, runtime_checkable
+
+import msgspec
+
+from workbench import fit, tts, writing
+from workbench.audio import Sound
+from workbench.errors import EngineError
+from workbench.glossary import Glossary, Guide
+from workbench.records import (
+    Budget,
+    Candidate,
+    LongLine,
+    Placement,
+    Segment,
+    Table,
+    Take,
+    Translation,
+)  # fmt: skip
+
+LETTERS = 20  # fewer say too little of their language
+UNLIKELY = 100  # times that another language is likelier, from which a text is taken for it
+
+
+@dataclass(frozen=True)
+class Options:
+    """``params/shorten.yaml``; every key is required."""
+
+    rounds: Annotated[int, msgspec.Meta(ge=0)]  # how often lines are shortened and placed again; 0: never
+    batch: Annotated[int, msgspec.Meta(ge=1)]  # lines that the translator is asked for at a time, at most
+
+
+@runtime_checkable
+class Shortener(Protocol):
+    """Translates a line in fewer words."""
+
+    name: str
+
+    def shorten(
+        self, lines: Sequence[LongLine], *, source: str, target: str, exchanges: MutableMapping[str, str]
+    ) -> list[str]:
+        """Return a shorter translation of each line, in order; an empty one where there is none.
+
+        What is asked and answered goes into `exchanges`, as `translate.SceneTranslator` has it.
+        """
+
+
+class Speak(Protocol):
+    """Speaks the lines that are named, as `tts.speak` does."""
+
+    def __call__(
+        self, translations: Table[Translation], *, only: Sequence[str] | None = None
+    ) -> Iterator[tuple[Take, Sound]]:
+        """Return each line's take and its sound."""
+
+
+def lines(
+    segments: Table[Segment],
+    translations: Table[Translation],
+    *,
+    speak: Speak,
+    place: Callable[[Table[Take]], Table[Placement]],
+    fitting: fit.Options,
+    translator: Callable[[], object] | None,
+    guide: Guide,
+    source: str,
+    target: str,
+    opts: Options,
+    exchanges: MutableMapping[str, str],
+    wishes: Mapping[str, tts.Wish] = MappingProxyType({}),
+) -> Iterator[tuple[Take, Sound] | tuple[Candidate, None]]:
+    """Yield each line's take with its sound; then candidates, each before its take where it has one.
+
+    Parameters
+    ----------
+    place : callable
+        Places takes in the film, as `fit.place` does.
+    translator : callable
+        Gives the translator, and is called where a line lacks time; `None` where it cannot shorten.
+    source, target : str
+        Languages, BCP 47.
+    wishes : mapping
+        What reviewers want, by segment: the take that a line keeps is left as it is.
+
+    Raises
+    ------
+    EngineError
+        Where the translator fails, naming the lines that it was asked for.
+    """
+    takes = []
+    for take, sound in speak(translations):
+        takes.append(take)
+        yield take, sound
+    if translator is None:
+        return
+    texts, by_id, glossary = translations.by("segment"), segments.by("id"), Glossary(guide.glossary_terms)
+    latest = {take.segment: take for take in takes}
+    settled = {name for name, row in texts.items() if row.engine == "review"}
+    settled |= {name for name, wish in wishes.items() if wish.kept}
+    shortener = None
+    for number in range(1, opts.rounds + 1):
+        table = Table(Take, takes)
+        budgets = fit.budgets(place(table), segments, table, opts=fitting)
+        budgets = budgets.where(lambda row: row.segment not in settled and row.characters > 0)
+        if not budgets:
+            return
+        shortener = shortener or translator()
+        if not isinstance(shortener, Shortener):
+            return
+        long = [_long(by_id[row.segment], latest[row.segment], row, glossary) for row in budgets]
+        offers = _offers(long, shortener, opts, source=source, target=target, exchanges=exchanges)
+        fresh: dict[str, Candidate] = {}
+        for line, budget, text in zip(long, budgets, offers, strict=True):
+            refused = _fault(line, text, glossary, target=target)
+            made = (line.id, number, text, shortener.name, budget.duration, budget.characters)
+            if refused:
+                settled.add(line.id)
+                yield Candidate(*made, None, refused), None
+            else:
+                fresh[line.id] = Candidate(*made, None, "")
+        worded = [replace(texts[name], text=one.text) for name, one in fresh.items()]
+        for take, sound in speak(Table(Translation, worded), only=list(fresh)):
+            candidate, before = replace(fresh[take.segment], duration=take.duration), latest[take.segment]
+            if take.duration >= before.duration:
+                settled.add(take.segment)
+                refused = f"it takes no less time to say than the {before.duration} ms before"
+                yield replace(candidate, refused=refused), None
+                continue
+            shorter = replace(take, sound=f"{take.segment}.{number}.wav", instead_of=texts[take.segment].text)
+            takes.append(shorter)
+            latest[take.segment] = shorter
+            yield candidate, None
+            yield shorter, sound
+
+
+def _long(segment: Segment, take: Take, budget: Budget, glossary: Glossary) -> LongLine:
+    present = take.text_pre_pronunciation
+    terms = dict.fromkeys(term.sides for term in glossary.confirmed(segment.text, present))
+    return LongLine(segment.id, segment.speaker, segment.text, present, budget.characters, tuple(terms))
+
+
+def _offers(
+    long: Sequence[LongLine],
+    shortener: Shortener,
+    opts: Options,
+    *,
+    source: str,
+    target: str,
+    exchanges: MutableMapping[str, str],
+) -> list[str]:
+    """Return the shortener's text for each line."""
+    texts: list[str] = []
+    for first in range(0, len(long), opts.batch):
+        batch = long[first : first + opts.batch]
+        asked = f"shorten {', '.join(line.id for line in batch)} with {shortener.name}"
+        try:
+            found = shortener.shorten(batch, source=source, target=target, exchanges=exchanges)
+        except EngineError as error:
+            raise EngineError(f"{asked}: {error.asked}", error.found, error.do) from error
+        if len(found) != len(batch):
+            raise EngineError(asked, f"{len(found)} texts came back", "Use another engine, or rounds: 0.")
+        texts += (" ".join(text.split()) for text in found)
+    return texts
+
+
+def _fault(line: LongLine, text: str, glossary: Glossary, *, target: str) -> str:
+    """Return why a text will not do, or nothing."""
+    if not writing.SPOKEN.search(text):
+        return "there is no shorter one"
+    if len(text) >= len(line.present):
+        return f"it has {len(text)} characters, no fewer than the {len(line.present)} before"
+    kept = {term.sides for term in glossary.confirmed(line.text, text)}
+    lost = [wanted for source, wanted in line.terms if (source, wanted) not in kept]
+    if lost:
+        return f"it loses the style guide's {', '.join(lost)}"
+    guess = writing.language(text, expected=target) if len(writing.SPOKEN.findall(text)) >= LETTERS else None
+    if guess and guess.times >= UNLIKELY:
+        return f"it is in another language, it seems {guess.language}"
+    return ""

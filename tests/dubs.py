@@ -106,7 +106,7 @@ KINDS = {
     "dialogue with music": Kind({"rms": "m3", "slt": "f5"}, (500, 1500), -16.0),
     "clean monologue": Kind({"awb": "m7"}, (500, 1500), None),
     "fast talk of four, overlapping": Kind(
-        {"rms": "m3", "slt": "f5", "awb": "m7", "kal": "Andrea"}, (-250, 700), -20.0
+        {"rms": "m3", "slt": "f5", "awb": "m7", "kal": "Andrea"}, (-250, 1100), -20.0
     ),
 }
 
@@ -121,20 +121,25 @@ class Dubbed:
     bed: Held
     dub: Held
     kind: str
+    gains: Mapping[str, float] = field(default_factory=dict)  # of each line in the mix, dB
     notes: Mapping[str, Any] = field(default_factory=dict)
 
-    def mixed(self) -> Dubbed:
-        """The dub mixed anew from its fitted takes."""
+    def mixed(self, *, gains: Mapping[str, float] | None = None) -> Dubbed:
+        """The dub mixed anew from its fitted takes, each voice as loud as its original or as told."""
         opts = options("mix", mix.Options)
         takes = {name: Held(y[np.newaxis], SR) for name, y in self.fitted.items()}
         placements, segments = self.film.placements, self.film.segments
         lines = mix.lines(placements, segments, takes, self.dialogue, kept={}, opts=opts)
+        if gains is not None:
+            lines = [replace(line, gain_db=gains[line.segment]) for line in lines]
         ducks = mix.ducks(lines, segments, self.bed, self.dialogue, kept={}, opts=opts)
         film = mix.Mix(self.bed, lines, mix.voices(takes, opts=opts), ducks, opts)
         done, reached = mix.master(film, list(loudness.listen(film, kept={})), kept={}, opts=opts)
         y = done.read(0, done.frames)
         whole = replace(self.film, loudness=Table(Loudness, [reached]))
-        return replace(self, film=whole, dub=Held(y, SR))
+        return replace(
+            self, film=whole, dub=Held(y, SR), gains={line.segment: line.gain_db for line in lines}
+        )
 
     def altered(self, table: str, segment: str, **fields: Any) -> Dubbed:
         """The dub with the record of one segment changed."""

@@ -197,11 +197,15 @@ def _clipped(dubbed: Dubbed, segment: str, draw: random.Random) -> Dubbed:
     return _with(dubbed, segment, np.clip(dubbed.fitted[segment] * 12, -1, 1))
 
 
-def _clipped_in_the_mix(dubbed: Dubbed, segment: str, draw: random.Random) -> Dubbed:
-    heard, placed = dubbed.dub.y.copy(), _placement(dubbed, segment)
-    start, stop = (audio.samples(at, sr=SR) for at in (placed.start, placed.end))
-    heard[:, start:stop] = np.clip(heard[:, start:stop] * 12, -1, 1)
-    return replace(dubbed, dub=Held(heard, SR))
+def _clipped_in_the_mix(dubbed: Dubbed, chosen: Sequence[str], draw: random.Random) -> Planted:
+    """Clips the dub where lines lie; whatever is heard there with them is clipped too."""
+    y, placed = dubbed.dub.y.copy(), dubbed.film.placements.by("segment")
+    clipped = [(placed[segment].start, placed[segment].end) for segment in chosen]
+    for span in clipped:
+        start, stop = (audio.samples(at, sr=SR) for at in span)
+        y[:, start:stop] = np.clip(dubbed.dub.y[:, start:stop] * 12, -1, 1)
+    heard = {row.segment for row in placed.values() for a, b in clipped if row.start < b and row.end > a}
+    return replace(dubbed, dub=Held(y, SR)), heard
 
 
 def _too_fast(dubbed: Dubbed, segment: str, draw: random.Random) -> Dubbed:
@@ -237,8 +241,11 @@ def _late(dubbed: Dubbed, segment: str, draw: random.Random) -> Dubbed:
     return dubbed.altered("placements", segment, start=start, end=start + placed.end - placed.start)
 
 
-def _other_level(dubbed: Dubbed, segment: str, draw: random.Random) -> Dubbed:
-    return _with(dubbed, segment, dubbed.fitted[segment] * np.float32(10 ** (draw.choice((-8, 8)) / 20)))
+def _other_level(dubbed: Dubbed, chosen: Sequence[str], draw: random.Random) -> Planted:
+    """Makes takes louder or softer where the mix does not match its voices to the original's anew."""
+    changed = {name: dubbed.fitted[name] * np.float32(10 ** (draw.choice((-8, 8)) / 20)) for name in chosen}
+    louder = replace(dubbed, fitted={**dubbed.fitted, **changed})
+    return louder.mixed(gains=dubbed.gains), set(chosen)
 
 
 def _without_bed(dubbed: Dubbed, chosen: Sequence[str], draw: random.Random) -> Planted:
@@ -300,7 +307,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("take of an older text", ("take",), _each(_stale)),
     Fault("glossary term missed", ("glossary",), _each(_term_missed, mix=True)),
     Fault("clipped take", ("clipping",), _each(_clipped, mix=True)),
-    Fault("clipped mix", ("clipping",), _each(_clipped_in_the_mix)),
+    Fault("clipped mix", ("clipping",), _clipped_in_the_mix),
     Fault("too fast", ("rate", "stretch"), _each(_too_fast, mix=True)),
     Fault("overlapped", ("overlap",), _overlapped),
     Fault("silent", ("silence",), _each(_silent, mix=True)),
@@ -308,7 +315,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("trimmed", ("cut",), _each(_trimmed, mix=True)),
     Fault("placed 0.5 s late", ("shift",), _each(_late, mix=True)),
     Fault("0.5 s late in the mix", ("presence",), _each(_moved_in_the_mix)),
-    Fault("8 LU louder or softer", ("level", "loudness"), _each(_other_level, mix=True)),
+    Fault("8 LU louder or softer", ("level", "loudness"), _other_level),
     Fault("bed missing", ("bed",), _without_bed),
     Fault("subtitle too fast", ("reading",), _each(_cues_too_fast)),
 )

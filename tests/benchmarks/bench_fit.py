@@ -19,6 +19,7 @@ from tests.benchmarks.rules import Clip
 from tests.structure import ROOT
 from workbench import fit, library, params, timing
 from workbench.display import INK, SPEAKER_COLOURS, Picture
+from workbench.records import Segment, Take
 
 RULES = {"clamp": rules.clamp, "trim": rules.trim, "push": rules.push, "half": rules.half}
 NAMES = {
@@ -61,6 +62,8 @@ def test_placing_against_the_rules_of_others(opts, media):
             ]
             for tempos, limits in TEMPOS.items()
         }
+        for one in (as_set[clip.name]["ours"], *turned[clip.name]["permitted"], *turned[clip.name]["wide"]):
+            assert one["isochrony"] <= rules.ceiling(clip, p95=one["rate_p95"])
         ceilings[clip.name] = {
             f"{rule}, {currency}": rules.ceiling(clip, p95=as_set[clip.name][rule][keys[1]])
             for rule in RULES
@@ -96,6 +99,26 @@ def test_placing_against_the_rules_of_others(opts, media):
     assert all(one["overlap_s"] == 0 for one in ours)
     assert STANDINGS[3] not in counts["fair, as set"]
     assert set(counts["fair, turned"]) <= set(STANDINGS[:2])
+
+
+def test_the_fair_currency_tells_what_cut_words_overlap_and_slow_motion_hide():
+    lines = [
+        Segment("a", 0, 1000, "A", ""),
+        Segment("b", 1200, 2200, "B", ""),
+        Segment("c", 2000, 3000, "A", ""),
+    ]
+    takes = [
+        Take(line.id, "", ms, 1000, "", "", "", "", 1.0, "")
+        for line, ms in zip(lines, (2400, 1500, 900), strict=True)
+    ]
+    clip = Clip("three", lines, takes, 3000)
+    assert rules.fair(clip, rules.trim(clip)) == [(0, 1000), (1200, 2200), (2000, 2900)]
+    assert rules.clamp(clip).dub == [(0, 1846), (1200, 2354), (2000, 2900)]
+    assert rules.fair(clip, rules.clamp(clip)) == [(0, 1200), (1200, 2200), (2000, 2900)]
+    assert rules.half(clip).dub == [(0, 1800), (1800, 2950), (2950, 3850)]
+    assert rules.fair(clip, rules.half(clip)) == [(0, 1200), (1200, 2000), (2000, 2900)]
+    found = rules.figures(clip, rules.half(clip))
+    assert (found["rate_p95"], found["fair_p95"]) == pytest.approx((1.333, 1.988), abs=0.03)
 
 
 def _options(stage: str, kind: type) -> object:

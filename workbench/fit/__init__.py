@@ -154,6 +154,11 @@ def _ideal(
     """Return starts and ends in ms, shape ``(2, n)``, as the programme has them.
 
     Its variables are the shift of each start against its anchor, in seconds, and the pace of each line.
+
+    Starts and ends count by the second that they are off, which is what isochrony measures, and changes of
+    pace by their size, so that a voice keeps a pace for several lines. Haste counts by its square and by the
+    second of speech, so that an end pulls no line, long or short, above ``1 / (1 - 1 / (2 * naturalness))``
+    for its own sake alone.
     """
     lines, n = limits.lines, len(limits.lines)
     anchor = limits.anchor / 1000

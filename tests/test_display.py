@@ -96,7 +96,7 @@ def test_any_film_has_a_timeline(starts: list[int], tempo: float):
 
 def test_costs_of_any_number_of_lines_are_drawn():
     for lines in (0, 1, 300):
-        picture = display.costs([Cost(f"s{n}", n, 1.1, 0.1, 0.2, 0.1, 0.3) for n in range(lines)])
+        picture = display.costs([Cost(f"s{n}", n, 1.1, 0.1, 0.2, 0.1, 0.3, 0.0) for n in range(lines)])
         assert picture.png().startswith(b"\x89PNG")
 
 

@@ -77,11 +77,11 @@ def films(draw):
 
 
 @settings(max_examples=150, deadline=None)
-@given(films())
-def test_whatever_is_placed_keeps_the_rules(film):
+@given(films(), st.sampled_from([1.0, 5.0, 1000.0]))
+def test_whatever_is_placed_keeps_the_rules(film, naturalness):
     lines, lengths, duration = film
     try:
-        placed = place(lines, lengths, duration=duration)
+        placed = place(lines, lengths, duration=duration, naturalness=naturalness)
     except SpeechError:  # the film is too short for them; see below
         reject()
     by_id = {one.id: one for one in lines}
@@ -101,7 +101,7 @@ def test_whatever_is_placed_keeps_the_rules(film):
     for speaker in "ABC":
         own = [by_id[one.segment] for one in placed if by_id[one.segment].speaker == speaker]
         assert [one.start for one in own] == sorted(one.start for one in own)
-    assert placed == place(lines, lengths, duration=duration)
+    assert placed == place(lines, lengths, duration=duration, naturalness=naturalness)
 
 
 @settings(max_examples=100, deadline=None)
@@ -323,13 +323,15 @@ def test_costs_are_of_what_was_placed():
     lines = [line(0, 1000), line(5000, 6000)]
     takes = [take(one, ms) for one, ms in zip(lines, [1000, 1250], strict=True)]
     placed = [Placement(lines[0].id, 0, 1000, 1.0, 0), Placement(lines[1].id, 4900, 6100, 1.0417, 0)]
-    costs = fit.costs(
-        Table(Placement, placed), Table(Segment, lines), Table(Take, takes), opts=replace(OPTS, smoothness=10)
-    )
-    assert costs[0] == fit.Cost(lines[0].id, 0, 1.0, 0, 0, 0, 0)
-    assert costs[1].pace == pytest.approx(1250 / 1200, abs=1e-3)
-    assert (costs[1].onset, costs[1].ending) == pytest.approx((1.5 * 0.1, 0.1))
-    assert (costs[1].haste, costs[1].smoothness) == pytest.approx((4 * 1.25 * 0.0016, 4 * 10 * 0.04))
+    tables = Table(Placement, placed), Table(Segment, lines), Table(Take, takes)
+    first, second = fit.costs(*tables, opts=replace(OPTS, smoothness=10), shots=[500, 4970, 6040, 7000])
+    assert first == fit.Cost(lines[0].id, 0, 1.0, 0, 0, 0, 0, 0)
+    assert second.pace == pytest.approx(1250 / 1200, abs=1e-3)
+    assert (second.onset, second.ending) == pytest.approx((1.5 * 0.1, 0.1))
+    assert (second.haste, second.smoothness) == pytest.approx((4 * 1.25 * 0.0016, 4 * 10 * 0.04))
+    assert second.shot == pytest.approx(2 * 0.13)
+    _, unseen = fit.costs(*tables, opts=OPTS, off_screen={lines[1].id})
+    assert (unseen.onset, unseen.ending) == pytest.approx((0.2 * second.onset, 0.2 * second.ending))
 
 
 def test_lines_and_takes_must_be_the_same():

@@ -43,7 +43,7 @@ PAPER = "#ffffff"
 ROW_LENGTHS = (60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000)  # ms of film in one row
 MOST_TIMELINE_ROWS = 8
 WAVEFORM_COLUMNS = 1200
-COSTS = ("onset", "ending", "haste", "smoothness")  # of a line that is fitted
+COSTS = ("onset", "ending", "haste", "smoothness", "shot")  # of a line that is fitted
 MOST_NAME = 20  # characters of a speaker's name
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from tests.truth import word_error
 from workbench import audio, demo, engines, fit, library, params
 from workbench.audio import Sound
 
-TEMPOS = (0.85, 1.1, 1.2, 1.4)
+TEMPOS = (0.82, 1.1, 1.2, 1.4)
 MARGIN = 0.03  # of word error, which stretching may cost at the tempos that params permit
 
 
@@ -44,7 +44,10 @@ def test_stretched_takes_are_understood(tmp_path):
     takes = [
         demo.speak(line.text, voice=options.speakers[line.speaker].voice, sr=sr) for line in options.lines
     ]
-    figures: dict[str, object] = {"as_spoken": {"word_error": round(word_error(text, _heard(takes, sr)), 3)}}
+    figures: dict[str, object] = {
+        "as_spoken": {"word_error": round(word_error(text, _heard(takes, sr)), 3)},
+        "margin": MARGIN,
+    }
     for name, stretch in stretchers.items():
         found: dict[str, float] = {}
         start = time.perf_counter()
@@ -61,7 +64,7 @@ def test_stretched_takes_are_understood(tmp_path):
             found[f"word_error_{tempo}"] = round(word_error(text, _heard(outs, sr)), 3)
         figures[name] = found
     keep("stretch", figures)
-    for tempo in (0.85, 1.1, 1.2):
+    for tempo in TEMPOS[:-1]:  # those that params permit
         assert figures["ours"][f"word_error_{tempo}"] <= figures["as_spoken"]["word_error"] + MARGIN
 
 

@@ -173,6 +173,31 @@ def fair(clip: Clip, laid: Laid) -> list[Span]:
     return spans
 
 
+def ceiling(clip: Clip, *, p95: float, shift: int = 1000) -> float:
+    """Return an isochrony that no placing exceeds which plays every take whole, whatever its rule.
+
+    It holds for placings that start each take within `shift` ms of its line, overlap for no longer than the
+    source, and have such a 95th percentile of pace. Then all takes but a twentieth last at least as long as
+    at that pace, wherever they lie they cover so much silence of the source at least, and no silence is
+    covered twice but where lines overlap.
+    """
+    end = max(line.end for line in clip.lines)
+    silence = np.ones(2 * end + shift, dtype=np.int64)
+    for start, stop in activity.union(_spans(clip)):
+        silence[start:stop] = 0
+    before = np.concatenate([[0], np.cumsum(silence)])
+    covered = []
+    for line, take in zip(clip.lines, clip.takes, strict=True):
+        starts = np.arange(max(0, line.start - shift), line.start + shift + 1)
+        stops = np.minimum(starts + int(take.duration * take.rate / p95), silence.size)
+        covered.append(int((before[stops] - before[starts]).min()))
+    hurried = int(np.ceil(0.05 * (len(covered) - 1)))
+    least = sum(sorted(covered)[: len(covered) - hurried])
+    spans = _spans(clip)
+    twice = sum(_shared(spans, i, j) for i, j in timing.overlaps(clip.lines))
+    return round(1 - max(0, least - twice) / end, 4)
+
+
 def _spans(clip: Clip) -> list[Span]:
     return [(line.start, line.end) for line in clip.lines]
 

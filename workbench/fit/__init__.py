@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ from scipy import sparse
 
 from workbench import timing, wording
 from workbench.errors import SpeechError
-from workbench.fit.account import Cost, budgets, costs
+from workbench.fit.account import Cost, budgets, costs, shot_edges
 from workbench.fit.bounds import Bounds, bounds
 from workbench.fit.options import Options
 from workbench.fit.programme import Programme
@@ -155,6 +154,11 @@ def _ideal(
     """Return starts and ends in ms, shape ``(2, n)``, as the programme has them.
 
     Its variables are the shift of each start against its anchor, in seconds, and the pace of each line.
+
+    Starts and ends count by the second that they are off, which is what isochrony measures, and changes of
+    pace by their size, so that a voice keeps a pace for several lines. Haste counts by its square and by the
+    second of speech, so that an end pulls no line, long or short, above ``1 / (1 - 1 / (2 * naturalness))``
+    for its own sake alone.
     """
     lines, n = limits.lines, len(limits.lines)
     anchor = limits.anchor / 1000
@@ -193,8 +197,10 @@ def _ideal(
     paused = gaps > 0
     silence = np.minimum(gaps, opts.long_pause)[paused] / 1000
     programme.excess(overlap[paused], distance[paused] - silence, linear=opts.pause)
-    for edge, spare in _shots(lines, shots, shift=shift, end=end, anchor=anchor):
-        programme.excess(edge, spare, linear=opts.shot)
+    began, ended = shot_edges(lines, shots)
+    for edge, spare in ((end, ended / 1000 - anchor), (-shift, anchor - began / 1000)):
+        cut = np.isfinite(spare)
+        programme.excess(edge[cut], spare[cut], linear=opts.shot)
 
     solution = programme.solve()
     starts = anchor + solution[:n]
@@ -210,18 +216,3 @@ def _neighbours(lines: Sequence[Segment]) -> tuple[list[int], list[int]]:
             pairs.append((last[line.speaker], j))
         last[line.speaker] = j
     return [i for i, _ in pairs], [j for _, j in pairs]
-
-
-def _shots(
-    lines: Sequence[Segment], shots: Sequence[int], *, shift: Any, end: Any, anchor: npt.NDArray[np.float64]
-) -> Iterator[tuple[Any, npt.NDArray[np.float64]]]:
-    """Yield what must not be above what: ends and the shot behind each line; starts and the one before."""
-    if not shots:
-        return
-    times = np.sort(np.asarray(shots, dtype=np.int64))
-    behind = np.searchsorted(times, [line.end for line in lines], side="left")
-    ending = np.flatnonzero(behind < times.size)
-    yield end[ending], times[behind[ending]] / 1000 - anchor[ending]
-    before = np.searchsorted(times, [line.start for line in lines], side="right") - 1
-    starting = np.flatnonzero(before >= 0)
-    yield -shift[starting], anchor[starting] - times[before[starting]] / 1000

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from workbench import wording
 from workbench.fit.options import Options
@@ -20,34 +24,55 @@ class Cost:
     ending: float
     haste: float  # or slowness
     smoothness: float
+    shot: float
 
 
 def costs(
-    placements: Table[Placement], segments: Table[Segment], takes: Table[Take], *, opts: Options
+    placements: Table[Placement],
+    segments: Table[Segment],
+    takes: Table[Take],
+    *,
+    opts: Options,
+    shots: Sequence[int] = (),
+    off_screen: Collection[str] = (),
 ) -> Table[Cost]:
-    """Return what each line costs, in the order of `placements`, as if all speakers were seen."""
+    """Return what each line costs, in the order of `placements`; `shots` and `off_screen` as in `place`."""
     lines, heard = segments.by("id"), _heard(placements, takes)
+    edges = shot_edges([lines[one.segment] for one in placements], shots)
     last: dict[str, float] = {}
     found = []
-    for one in placements:
+    for one, began, ended in zip(placements, *edges, strict=True):
         line, take = lines[one.segment], heard[one.segment]
         natural = take.duration * take.rate
         slowness = (one.end - one.start) / natural
         before = last.get(line.speaker, slowness)
         last[line.speaker] = slowness
+        sight = opts.off_screen if line.id in off_screen else 1.0
+        over = max(0.0, began - one.start) + max(0.0, one.end - ended)
         unnatural = opts.naturalness if slowness < 1 else opts.slowness
         found.append(
             Cost(
                 segment=one.segment,
                 start=one.start,
                 pace=round(1 / slowness, 4),
-                onset=round(opts.onset * abs(one.start - line.start) / 1000, 4),
-                ending=round(abs(one.end - line.end) / 1000, 4),
+                onset=round(opts.onset * sight * abs(one.start - line.start) / 1000, 4),
+                ending=round(sight * abs(one.end - line.end) / 1000, 4),
                 haste=round(unnatural * natural / 1000 * (slowness - 1) ** 2, 4),
                 smoothness=round(opts.naturalness * opts.smoothness * abs(slowness - before), 4),
+                shot=round(opts.shot * over / 1000, 4),
             )
         )
     return Table(Cost, found)
+
+
+def shot_edges(
+    lines: Sequence[Segment], shots: Sequence[int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the last shot change before each line and the first behind it, ms; infinite where none is."""
+    times = np.array([-np.inf, *sorted(shots), np.inf])
+    before = np.searchsorted(times, [line.start for line in lines], side="right") - 1
+    behind = np.searchsorted(times, [line.end for line in lines], side="left")
+    return times[before], times[behind]
 
 
 def budgets(

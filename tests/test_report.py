@@ -54,7 +54,9 @@ def page_of(
     scores = Table(Score, qa.check(film, lines, opts=opts))
     dub, dialogue, bed = episodes.tapes(film)
     sounds = Sounds(dialogue, dialogue, bed, dub, episodes.fitted(film).__getitem__)
-    about = report.About(title, "en", "../beside", [Maker("tts", "espeak", EVIL)], {f"data/{EVIL}": "0" * 32})
+    about = report.About(
+        title, "en", "../beside", 2 * [Maker("tts", "espeak", EVIL)], {f"data/{EVIL}": "0" * 32}
+    )
     return report.page(
         film,
         lines,
@@ -240,7 +242,7 @@ def test_the_report_says_who_approved_what_and_what_changed_since():
 
 def test_the_report_names_versions_and_digests(page: str):
     text = Tags(page).text
-    assert f"tts espeak {EVIL}" in text
+    assert text.count(f"tts espeak {EVIL}") == 1
     assert f"data/{EVIL}" in text
     assert "0" * 32 in text
 

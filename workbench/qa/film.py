@@ -24,18 +24,17 @@ def speech(film: Film, opts: Options) -> Finding:
     return found("info", "nothing to dub: no speech was found, and none was made")
 
 
-def original_language(film: Film, opts: Options) -> Finding | None:
+def original_language(film: Film, opts: Options) -> Finding:
     """Check that the original is in the language that was told, where the recogniser has an ear for it."""
-    heard = [(row, row.probability) for row in film.hearing if row.probability is not None]
-    if not heard:
-        return None
-    [(row, probability)] = heard
+    [row] = film.hearing
+    if row.probability is None:
+        return found("info", f"{row.told} was told; {row.engine} did not tell which language it heard")
     language = langcodes.Language.get(row.language).display_name("en")
-    evidence = f"{row.told} was told, and {row.engine} takes it for {language} ({probability:.0%} sure)"
+    evidence = f"{row.told} was told, and {row.engine} takes it for {language} ({row.probability:.0%} sure)"
     if langcodes.tag_distance(row.told, row.language) <= SAME_LANGUAGE:
         return found("ok", evidence)
     action = "Correct the language in given/episode.yaml, and run asr again."
-    return above(probability, opts.other_language, evidence, action)
+    return above(row.probability, opts.other_language, evidence, action)
 
 
 def engines(film: Film, opts: Options) -> Finding:

@@ -13,7 +13,19 @@ from tests.recordings import Held
 from workbench import audio, params, qa
 from workbench.errors import RecordError
 from workbench.film import Film
-from workbench.records import Budget, Cue, Loudness, Product, Score, Segment, Separation, Table, Turn, Word
+from workbench.records import (
+    Budget,
+    Candidate,
+    Cue,
+    Loudness,
+    Product,
+    Score,
+    Segment,
+    Separation,
+    Table,
+    Turn,
+    Word,
+)
 
 ROOT = Path(__file__).parents[1]
 OPTS = params.read(
@@ -99,6 +111,10 @@ def test_a_line_that_lacks_time_is_told_what_would_fit():
     film = dataclasses.replace(film, budgets=Table(Budget, [Budget(name, 1200, 800, 17)]))
     (score,) = (row for row in scores_of(film) if row.check == "lacking" and row.segment == name)
     assert score.evidence == f"lacks 800 ms: of {len(film.translations[1].text)} characters 17 would fit"
+    candidate = Candidate(name, 1, "", "llm", 1200, 17, None, "there is no shorter one")
+    film = dataclasses.replace(film, candidates=Table(Candidate, [candidate]))
+    (score,) = (row for row in scores_of(film) if row.check == "lacking" and row.segment == name)
+    assert score.evidence.endswith("would fit; a shorter text was refused: there is no shorter one")
 
 
 def test_a_line_without_a_take_fails_and_what_cannot_be_measured_is_not_called_good():

@@ -383,6 +383,7 @@ def test_the_last_word_of_every_line_is_heard_and_read_to_its_end():
         assert np.corrcoef(film.read(a, b)[0], own)[0, 1] > 0.999
 
     tables = {
+        Candidate: Table(Candidate, done.candidates),
         Segment: segments, Translation: translations, Take: done.takes, Placement: placed,
         Budget: fit.budgets(placed, segments, done.takes, opts=FITTING),
     }  # fmt: skip

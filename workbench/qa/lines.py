@@ -144,6 +144,8 @@ def lacking(line: Line, opts: Options) -> Finding | None:
     evidence = f"lacks {line.placement.lacking} ms"
     if line.budget:
         evidence += f": of {len(_target(line))} characters {line.budget.characters} would fit"
+    if line.refused:
+        evidence += f"; a shorter text was refused: {', '.join(dict.fromkeys(line.refused))}"
     return above(line.placement.lacking, opts.lacking, evidence, "Shorten the translation.")
 
 

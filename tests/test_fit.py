@@ -272,6 +272,31 @@ def test_of_several_takes_the_first_that_fits_is_placed_or_the_last():
     assert [one.lacking > 0 for one in placed] == [False, False, False, False, True]
 
 
+def test_a_line_that_is_heard_faster_than_permitted_gives_way_to_a_shorter_take_and_has_a_budget():
+    lines = [line(3000 * k, 3000 * k + 2920) for k in range(3)]
+    takes = [
+        take(lines[0], 2900),
+        replace(take(lines[1], 2900), rate=1.4, text_pre_pronunciation="a" * 100),
+        replace(take(lines[1], 2900), rate=1.1, text_pre_pronunciation="a" * 75),
+        take(lines[2], 2900),
+    ]
+
+    def placed(takes, pace):
+        opts = replace(OPTS, max_pace=pace)
+        tables = Table(Segment, lines), Table(Take, takes)
+        rows = fit.place(*tables, duration=9000, opts=opts, room=replace(ROOM, max_late=0, max_early=0))
+        return rows[1], list(fit.budgets(rows, *tables, opts=opts))
+
+    assert placed(takes, 1.5) == (placed(takes, 9.0)[0], [])
+    assert placed(takes, 1.5)[0].take == 0
+    assert placed(takes, 1.2)[0].take == 1
+    alone, (budget,) = placed([takes[0], takes[1], takes[3]], 1.2)
+    assert alone.lacking == 0
+    assert budget.duration == int((alone.end - alone.start) * 1.2 / 1.4)
+    assert budget.lacking == 2900 - budget.duration
+    assert budget.characters <= 100 * budget.duration / 2900 + 1
+
+
 def test_a_budget_says_how_long_a_text_would_fit():
     lines = [line(0, 1000), line(1000, 2000), line(9000, 11_000)]
     texts = ["a" * 15, "b" * 60, "c" * 30]

@@ -105,6 +105,16 @@ def test_a_flaw_is_found_where_it_lies(film: Film, check: str, verdict: str):
     assert ("1", check, verdict) in found(film)
 
 
+def test_a_line_that_is_heard_too_fast_is_told_what_would_fit():
+    film = altered("translations", text="palabra " * 12)
+    name = film.segments[1].id
+    film = dataclasses.replace(film, budgets=Table(Budget, [Budget(name, 1200, 800, 57)]))
+    (score,) = (row for row in scores_of(film) if row.check == "rate" and row.segment == name)
+    assert score.evidence.endswith("characters a second: of 96 characters 57 would fit")
+    (score,) = (row for row in scores_of(film) if row.check == "lacking" and row.segment == name)
+    assert score.evidence == "lacks 0 ms"
+
+
 def test_a_line_that_lacks_time_is_told_what_would_fit():
     film = altered("placements", lacking=800)
     name = film.segments[1].id

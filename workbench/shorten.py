@@ -2,10 +2,10 @@
 
 Conventions
 -----------
-All lines are spoken first. Where a line's take lacks time, it has a budget (`fit.budgets`), and a translator
-that can shorten is asked for a text within it, which is spoken as a further take of the line. Nothing takes
-the place of anything: the stage fit chooses among a line's takes, and every text that was offered is a
-`Candidate`, refused ones with the reason. A text that a person wrote is never shortened.
+All lines are spoken first. Where a line lacks time, or is heard too fast, it has a budget (`fit.budgets`),
+and a translator that can shorten is asked for a text within it, which is spoken as a further take of the
+line. Nothing takes the place of anything: the stage fit chooses among a line's takes, and every text that
+was offered is a `Candidate`, refused ones with the reason. A text that a person wrote is never shortened.
 """
 
 from __future__ import annotations
@@ -135,9 +135,9 @@ def lines(
         worded = [replace(texts[name], text=one.text) for name, one in fresh.items()]
         for take, sound in speak(Table(Translation, worded), only=list(fresh)):
             candidate, before = replace(fresh[take.segment], duration=take.duration), latest[take.segment]
-            if take.duration >= before.duration:
+            if take.duration * take.rate >= before.duration * before.rate:
                 settled.add(take.segment)
-                refused = f"it takes no less time to say than the {before.duration} ms before"
+                refused = "it takes no less time to say by nature"
                 yield replace(candidate, refused=refused), None
                 continue
             file, whole = f"{take.segment}.{number}.wav", texts[take.segment].text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -22,3 +23,4 @@ class Options:
     long_pause: int  # … and than this many ms
     shot: float  # cost of speech over a shot change that the source line respects
     off_screen: float  # what onset, length and overrun cost where the speaker is not seen, 0..1
+    max_pace: float = math.inf  # pace above which a line wants a shorter text, and gets it where there is one

@@ -17,6 +17,7 @@ OPTS = fit.Options(
     min_tempo=0.85,
     max_tempo=1.25,
     last_resort=2.0,
+    max_pace=9.0,
     max_push=500,
     onset=10.0,
     length=1.0,

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from tests import episodes
 from tests.recordings import Held
-from workbench import audio, params, qa
+from workbench import audio, params, qa, records
 from workbench.errors import RecordError
 from workbench.film import Film
 from workbench.records import (
     Budget,
-    Candidate,
     Cue,
     Loudness,
     Product,
@@ -121,8 +120,8 @@ def test_a_line_that_lacks_time_is_told_what_would_fit():
     film = dataclasses.replace(film, budgets=Table(Budget, [Budget(name, 1200, 800, 17)]))
     (score,) = (row for row in scores_of(film) if row.check == "lacking" and row.segment == name)
     assert score.evidence == f"lacks 800 ms: of {len(film.translations[1].text)} characters 17 would fit"
-    candidate = Candidate(name, 1, "", "llm", 1200, 17, None, "there is no shorter one")
-    film = dataclasses.replace(film, candidates=Table(Candidate, [candidate]))
+    candidate = records.Candidate(name, 1, "", "llm", 1200, 17, None, "there is no shorter one")
+    film = dataclasses.replace(film, candidates=Table(records.Candidate, [candidate]))
     (score,) = (row for row in scores_of(film) if row.check == "lacking" and row.segment == name)
     assert score.evidence.endswith("would fit; a shorter text was refused: there is no shorter one")
 

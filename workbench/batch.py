@@ -190,7 +190,7 @@ def lines(dub: library.Dub, decisions: Iterable[Decision]) -> dict[str, review.L
 
 
 def _heard(dub: library.Dub) -> Table[Take]:
-    return wording.heard(dub.read(Take), dub.read(Placement) if dub.stage("fit").is_dir() else ())
+    return wording.heard(dub.read(Take), dub.read(Placement) if dub.made(Placement) else ())
 
 
 def _hold(dub: library.Dub, decisions: Iterable[Decision], *, who: str, at: datetime) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 
@@ -13,6 +12,7 @@ class Options:
     min_tempo: float  # slowest a take may be played, 0.5..1
     max_tempo: float  # fastest a take may be played, >= 1
     last_resort: float  # fastest a take is ever played, where words would be lost otherwise
+    max_pace: float  # pace above which a line wants a shorter text, and gets it where there is one; >= 1
     max_push: int  # ms that an earlier line may push a later one's start behind its source line
     onset: float  # cost of a start that is not the source line's
     length: float  # cost of a take that lasts longer or shorter than its source line
@@ -23,4 +23,3 @@ class Options:
     long_pause: int  # … and than this many ms
     shot: float  # cost of speech over a shot change that the source line respects
     off_screen: float  # what onset, length and overrun cost where the speaker is not seen, 0..1
-    max_pace: float = math.inf  # pace above which a line wants a shorter text, and gets it where there is one

@@ -247,6 +247,11 @@ class Place:
             )
         return Table.from_jsonl(kind, read_text(path), where=str(path.relative_to(self.root)))
 
+    def made(self, kind: type) -> bool:
+        """Say whether the records of a type are there."""
+        stage, name = PLACES[kind]
+        return (self.stage(stage) / name).is_file()
+
     def review(self, *stages: str) -> dict[str, str]:
         """Return file name -> text of the logs of decisions, for `review.read`; empty where none is."""
         paths = [self.review_log(stage) for stage in stages]
@@ -359,8 +364,8 @@ class Dub(Place):
 
     def takes(self) -> dict[str, Path]:
         """Return the sound of each take that there is, by its key; none before the first run."""
-        there = (self.stage("tts") / PLACES[Take][1]).is_file()
-        return {take.key: self.stage("tts") / take.sound for take in self.read(Take)} if there else {}
+        takes = self.read(Take) if self.made(Take) else ()
+        return {take.key: self.stage("tts") / take.sound for take in takes}
 
     def stage(self, stage: str) -> Path:
         """Return the folder of a stage's output: a source-side stage's lies with the episode."""

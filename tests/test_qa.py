@@ -13,18 +13,7 @@ from tests.recordings import Held
 from workbench import audio, params, qa, records
 from workbench.errors import RecordError
 from workbench.film import Film
-from workbench.records import (
-    Budget,
-    Cue,
-    Loudness,
-    Product,
-    Score,
-    Segment,
-    Separation,
-    Table,
-    Turn,
-    Word,
-)
+from workbench.records import Budget, Cue, Loudness, Product, Score, Segment, Separation, Table, Turn, Word
 
 ROOT = Path(__file__).parents[1]
 OPTS = params.read(

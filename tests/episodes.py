@@ -15,6 +15,7 @@ from workbench.film import Film, Sounds
 from workbench.glossary import Glossary
 from workbench.records import (
     Budget,
+    Candidate,
     Casting,
     Cue,
     Hearing,
@@ -123,6 +124,7 @@ def film(lines: int = 20, **changes: Any) -> Film:
         translations=Table(Translation, translations),
         takes=Table(Take, takes),
         placements=Table(Placement, placements),
+        candidates=Table(Candidate, []),
         budgets=Table(Budget, []),
         loudness=Table(Loudness, [Loudness(-23.1, -3.2, 5.0, 2.0)]),
         cues=Table(Cue, cues),

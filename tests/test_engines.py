@@ -123,6 +123,14 @@ def test_a_fallback_steps_in_only_where_the_params_list_it_and_is_logged(monkeyp
     assert "engine_fallback" in caplog.text
 
 
+def test_an_engine_is_loaded_later_where_any_that_may_come_can_do_what_is_wanted(monkeypatch):
+    known = choice("translate").options
+    cannot, can = Choice("apertium", (), known), Choice("apertium", ("llm",), known)
+    assert engines.later("translate", cannot, given=None, able_to="shorten") is None
+    load = engines.later("translate", can, given=None, able_to="shorten")
+    assert load().name == engines.load("translate", can).name
+
+
 class Imitating(Absent):
     """One that would imitate voices."""
 

@@ -17,6 +17,7 @@ OPTS = fit.Options(
     min_tempo=0.85,
     max_tempo=1.25,
     last_resort=2.0,
+    max_pace=9.0,
     max_push=500,
     naturalness=4.0,
     smoothness=0.3,
@@ -283,6 +284,31 @@ def test_of_several_takes_the_first_that_fits_is_placed_or_the_last():
     placed = fit.place(Table(Segment, lines), Table(Take, takes), duration=6000, opts=OPTS, room=ROOM)
     assert [one.take for one in placed] == [0, 2, 0, 0, 1]
     assert [one.lacking > 0 for one in placed] == [False, False, False, False, True]
+
+
+def test_a_line_that_is_heard_faster_than_permitted_gives_way_to_a_shorter_take_and_has_a_budget():
+    lines = [line(3000 * k, 3000 * k + 2920) for k in range(3)]
+    takes = [
+        take(lines[0], 2900),
+        replace(take(lines[1], 2900), rate=1.4, text_pre_pronunciation="a" * 100),
+        replace(take(lines[1], 2900), rate=1.1, text_pre_pronunciation="a" * 75),
+        take(lines[2], 2900),
+    ]
+
+    def placed(takes, pace):
+        opts = replace(OPTS, max_pace=pace)
+        tables = Table(Segment, lines), Table(Take, takes)
+        rows = fit.place(*tables, duration=9000, opts=opts, room=replace(ROOM, max_late=0, max_early=0))
+        return rows[1], list(fit.budgets(rows, *tables, opts=opts))
+
+    assert placed(takes, 1.5) == (placed(takes, 9.0)[0], [])
+    assert placed(takes, 1.5)[0].take == 0
+    assert placed(takes, 1.2)[0].take == 1
+    alone, (budget,) = placed([takes[0], takes[1], takes[3]], 1.2)
+    assert alone.lacking == 0
+    assert budget.duration == int((alone.end - alone.start) * 1.2 / 1.4)
+    assert budget.lacking == 2900 - budget.duration
+    assert budget.characters <= 100 * budget.duration / 2900 + 1
 
 
 def test_a_budget_says_how_long_a_text_would_fit():

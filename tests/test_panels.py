@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import re
@@ -15,12 +16,12 @@ import pytest
 
 from tests import episodes
 from tests.test_qa import OPTS
-from workbench import library, qa, review
+from workbench import batch, library, qa, review, sheets, tts
 from workbench.errors import LibraryError, RecordError, StageError
 from workbench.panels import listing, sounds
 from workbench.panels.rerun import Rerun
 from workbench.panels.review import PAGE, Review
-from workbench.records import Score, Table
+from workbench.records import Score, Table, Take
 
 FLAWED = episodes.flawed()
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -150,6 +151,54 @@ class TestTheList:
         assert before[3] not in ids(desk)
         desk.next()
         assert desk.selected == before[4]
+
+
+class TestALineThatIsHeardShorter:
+    """One with a second take, which is placed because the first lacked time."""
+
+    TEXT = "Hasta luego, hermana."
+
+    @pytest.fixture
+    def desk(self, dub):
+        whole, short = FLAWED.takes[3], dict(sound="shorter.wav", samples=11_025, key="shorter")
+        take = dataclasses.replace(
+            whole, **short, tts_text=self.TEXT, text_pre_pronunciation=self.TEXT,
+            instead_of=whole.text_pre_pronunciation,
+        )  # fmt: skip
+        film = dataclasses.replace(
+            FLAWED,
+            takes=Table(Take, [*FLAWED.takes, take]),
+            placements=episodes.change(FLAWED.placements, 3, take=1),
+        )
+        write(dub, film)
+        desk = Review(dub, who="ana", now=Clock())
+        desk.selected = whole.segment
+        return desk
+
+    def test_shows_that_text_and_that_take(self, desk):
+        assert row(desk, desk.selected)["target"] == desk.detail["targetWas"] == self.TEXT
+        assert (desk.detail["take"]["key"], desk.detail["take"]["ms"]) == ("shorter", 500)
+        assert desk.detail["flags"] == []
+
+    def test_is_approved_and_locked_as_it_is_heard(self, desk, dub):
+        desk.approve()
+        desk.do("lock")
+        approval, lock = (review.value(one) for one in review.read(dub.review("qa", "tts")))
+        assert (approval.text, approval.take) == (self.TEXT, "shorter")
+        assert lock.kept.key == "shorter"
+        assert lock.sound == tts.digest(library.read_sound(dub.stage("tts") / "shorter.wav")[0])
+        assert set(desk.detail["flags"]) <= {"locked"}
+        assert row(desk, desk.selected)["state"] == "approved"
+
+    def test_goes_into_the_review_sheet_so(self, desk, dub):
+        lines = batch.lines(dub, [])
+        [cell] = [one.target for one in sheets.rows(lines) if one.id == desk.selected]
+        assert cell == self.TEXT
+
+    def test_is_edited_like_any_other(self, desk):
+        desk.edit("Adiós, hermana.")
+        assert row(desk, desk.selected)["target"] == "Adiós, hermana."
+        assert desk.detail["targetWas"] == self.TEXT
 
 
 class TestDecisions:

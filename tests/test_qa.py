@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests import episodes
 from tests.recordings import Held
-from workbench import audio, params, qa
+from workbench import audio, params, qa, records
 from workbench.errors import RecordError
 from workbench.film import Film
 from workbench.records import (
@@ -106,12 +106,26 @@ def test_a_flaw_is_found_where_it_lies(film: Film, check: str, verdict: str):
     assert ("1", check, verdict) in found(film)
 
 
+def test_a_line_that_is_heard_too_fast_is_told_what_would_fit():
+    film = altered("translations", text="palabra " * 12)
+    name = film.segments[1].id
+    film = dataclasses.replace(film, budgets=Table(Budget, [Budget(name, 1200, 800, 57)]))
+    (score,) = (row for row in scores_of(film) if row.check == "rate" and row.segment == name)
+    assert score.evidence.endswith("characters a second: of 96 characters 57 would fit")
+    (score,) = (row for row in scores_of(film) if row.check == "lacking" and row.segment == name)
+    assert score.evidence == "lacks 0 ms"
+
+
 def test_a_line_that_lacks_time_is_told_what_would_fit():
     film = altered("placements", lacking=800)
     name = film.segments[1].id
     film = dataclasses.replace(film, budgets=Table(Budget, [Budget(name, 1200, 800, 17)]))
     (score,) = (row for row in scores_of(film) if row.check == "lacking" and row.segment == name)
     assert score.evidence == f"lacks 800 ms: of {len(film.translations[1].text)} characters 17 would fit"
+    candidate = records.Candidate(name, 1, "", "llm", 1200, 17, None, "there is no shorter one")
+    film = dataclasses.replace(film, candidates=Table(records.Candidate, [candidate]))
+    (score,) = (row for row in scores_of(film) if row.check == "lacking" and row.segment == name)
+    assert score.evidence.endswith("would fit; a shorter text was refused: there is no shorter one")
 
 
 def test_a_line_without_a_take_fails_and_what_cannot_be_measured_is_not_called_good():

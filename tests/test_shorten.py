@@ -113,7 +113,17 @@ def scene(*texts, ms=3000, gap=0):
 
 
 def run(
-    segments, translations, shortener, *, rounds=2, batch=16, terms=(), wishes=None, memo=None, ends=9000
+    segments,
+    translations,
+    shortener,
+    *,
+    rounds=2,
+    batch=16,
+    terms=(),
+    wishes=None,
+    memo=None,
+    ends=9000,
+    fitting=FITTING,
 ):
     """Run the loop; return takes, candidates, and the sounds by file name."""
     duration, sounds, records = max(line.end for line in segments) + ends, {}, []
@@ -134,8 +144,8 @@ def run(
             wishes=wishes or {},
             only=only,
         ),
-        place=lambda takes: place(segments, takes, ends=ends),
-        fitting=FITTING,
+        place=lambda takes: place(segments, takes, ends=ends, fitting=fitting),
+        fitting=fitting,
         translator=shortener,
         guide=Guide(terms),
         source="en",
@@ -154,9 +164,9 @@ def run(
     )
 
 
-def place(segments, takes, *, ends=9000) -> Table[Placement]:
+def place(segments, takes, *, ends=9000, fitting=FITTING) -> Table[Placement]:
     duration = max(line.end for line in segments) + ends
-    return fit.place(segments, takes, duration=duration, opts=FITTING, room=ROOM)
+    return fit.place(segments, takes, duration=duration, opts=fitting, room=ROOM)
 
 
 def test_a_line_that_lacks_time_gets_a_shorter_text_and_the_others_are_not_asked_for():
@@ -179,16 +189,15 @@ def test_a_line_that_lacks_time_gets_a_shorter_text_and_the_others_are_not_asked
 
 def test_a_budget_asks_for_no_more_than_fits():
     segments, translations = scene("Hola.", LONG, "Hola.")
-    asked = []
-    done = run(
-        segments, translations, Shortener(lambda line: asked.append(line) or line.present[: line.longest])
-    )
+    asked, alone = [], replace(FITTING, max_pace=9.0)
+    shortener = Shortener(lambda line: asked.append(line) or line.present[: line.longest])
+    done = run(segments, translations, shortener, fitting=alone)
     (candidate,) = done.candidates
     (line,) = asked
     assert (line.text, line.present) == (segments[1].text, LONG)
     assert line.longest == candidate.characters == len(candidate.text) < len(LONG)
     assert candidate.duration <= candidate.longest
-    assert not any(row.lacking for row in place(segments, done.takes))
+    assert not any(row.lacking for row in place(segments, done.takes, fitting=alone))
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 2, 5])
@@ -207,6 +216,21 @@ def test_a_later_round_asks_for_the_lines_that_still_lack_time_alone():
     shortener = Shortener(lambda line: line.present[:-1] if line.id == stubborn else SHORTER)
     run(segments, translations, shortener, rounds=3)
     assert shortener.asked == [[segments[0].id, stubborn], [stubborn], [stubborn]]
+
+
+def test_a_line_that_is_heard_too_fast_is_shortened_though_it_has_its_time():
+    text = LONG[:53]
+    segments, translations = scene("Hola.", text, "Hola.")
+    easy, hasty = (replace(FITTING, max_pace=pace) for pace in (1.3, 2.0))
+    done = run(segments, translations, Shortener(), fitting=easy)
+    (candidate,) = done.candidates
+    assert candidate.segment == segments[1].id
+    placed = place(segments, done.takes, fitting=easy)
+    assert (placed[1].take, placed[1].lacking) == (1, 0)
+    take = done.takes[3]
+    assert take.duration * take.rate <= 1.3 * (placed[1].end - placed[1].start)
+    assert run(segments, translations, Shortener(), fitting=hasty).candidates == []
+    assert place(segments, done.takes, fitting=hasty)[1].take == 0
 
 
 def test_lines_are_asked_for_in_batches():
@@ -337,17 +361,16 @@ def test_whatever_is_offered_every_line_keeps_all_its_texts_whole(texts, rounds,
     shortener = Shortener(lambda line: line.present[: draw.integers(0, len(line.present) + 2)])
     done = run(segments, translations, shortener, rounds=rounds, ends=60_000)
     assert len(shortener.asked) <= rounds
-    lacking = {
-        row.segment for row in place(segments, done.takes[: len(segments)], ends=60_000) if row.lacking
-    }
-    assert {name for asked in shortener.asked[:1] for name in asked} <= lacking
+    alone = done.takes[: len(segments)]
+    budgets = fit.budgets(place(segments, alone, ends=60_000), segments, alone, opts=FITTING)
+    assert {name for asked in shortener.asked[:1] for name in asked} <= {row.segment for row in budgets}
     assert [take.text_pre_pronunciation for take in done.takes[: len(segments)]] == [
         t.text for t in translations
     ]
     further = sorted(done.takes, key=lambda take: take.segment)
     for _, own in groupby(further, key=lambda take: take.segment):
         for before, after in pairwise(own):
-            assert after.duration < before.duration
+            assert after.duration * after.rate < before.duration * before.rate
             assert len(after.text_pre_pronunciation) < len(before.text_pre_pronunciation)
     assert len(done.takes) - len(segments) == sum(not row.refused for row in done.candidates)
     placed = place(segments, done.takes, ends=60_000)
@@ -365,7 +388,7 @@ def test_the_last_word_of_every_line_is_heard_and_read_to_its_end():
     done = run(segments, translations, Shortener(lambda line: f"{line.present[: line.longest - 6]} fin."))
     placed = place(segments, done.takes)
     heard = wording.heard(done.takes, placed).by("segment")
-    assert [row.take for row in placed] == [0, 1, 0, 1, 0]
+    assert [row.take > 0 for row in placed] == [False, True, False, True, False]
 
     duration = max(row.end for row in placed) + 1000
     fitted = {}
@@ -384,6 +407,7 @@ def test_the_last_word_of_every_line_is_heard_and_read_to_its_end():
         assert np.corrcoef(film.read(a, b)[0], own)[0, 1] > 0.999
 
     tables = {
+        Candidate: Table(Candidate, done.candidates),
         Segment: segments, Translation: translations, Take: done.takes, Placement: placed,
         Budget: fit.budgets(placed, segments, done.takes, opts=FITTING),
     }  # fmt: skip

@@ -47,6 +47,7 @@ class Line:
     take: Take | None
     placement: Placement | None
     budget: Budget | None  # where it lacks time
+    refused: tuple[str, ...]  # why shorter texts of it were
     cues: tuple[Cue, ...]
     measured: Measured | None
     usual_db: float | None  # median level of the voice's other lines in the dub
@@ -70,6 +71,9 @@ def lines(film: Film, measured: Mapping[str, Measured], *, prints_by: str) -> It
     translations, takes = film.translations.by("segment"), film.takes.by("segment")
     placements, castings = film.placements.by("segment"), film.castings.by("speaker")
     budgets = film.budgets.by("segment")
+    refused: dict[str, list[str]] = {}
+    for row in film.candidates.where(lambda row: bool(row.refused)):
+        refused.setdefault(row.segment, []).append(row.refused)
     words = sorted(film.words, key=middle)
     middles = [middle(word) for word in words]
     doubled = activity.union(_overlaps(film.turns) + _overlaps(film.segments))
@@ -99,6 +103,7 @@ def lines(film: Film, measured: Mapping[str, Measured], *, prints_by: str) -> It
             take=takes.get(segment.id),
             placement=placement,
             budget=budgets.get(segment.id),
+            refused=tuple(refused.get(segment.id, ())),
             cues=tuple(cues.get(segment.id, ())),
             measured=own,
             usual_db=round(median(row.levels.voice_db for row in others), 1) if others else None,

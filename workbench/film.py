@@ -18,6 +18,7 @@ from workbench.glossary import Glossary, Guide
 from workbench.params import Choice
 from workbench.records import (
     Budget,
+    Candidate,
     Casting,
     Cue,
     Hearing,
@@ -72,6 +73,7 @@ class Film:
     translations: Table[Translation]
     takes: Table[Take]
     placements: Table[Placement]
+    candidates: Table[Candidate]
     budgets: Table[Budget]
     loudness: Table[Loudness]
     cues: Table[Cue]
@@ -108,6 +110,7 @@ class Film:
             translations=wording.said(read(Translation), takes),
             takes=takes,
             placements=placements,
+            candidates=read(Candidate),
             budgets=read(Budget),
             loudness=read(Loudness),
             cues=read(Cue),

@@ -2,10 +2,10 @@
 
 Conventions
 -----------
-All lines are spoken first. Where a line's take lacks time, it has a budget (`fit.budgets`), and a translator
-that can shorten is asked for a text within it, which is spoken as a further take of the line. Nothing takes
-the place of anything: the stage fit chooses among a line's takes, and every text that was offered is a
-`Candidate`, refused ones with the reason. A text that a person wrote is never shortened.
+All lines are spoken first. Where a line lacks time, or is heard too fast, it has a budget (`fit.budgets`),
+and a translator that can shorten is asked for a text within it, which is spoken as a further take of the
+line. Nothing takes the place of anything: the stage fit chooses among a line's takes, and every text that
+was offered is a `Candidate`, refused ones with the reason. A text that a person wrote is never shortened.
 """
 
 from __future__ import annotations
@@ -107,50 +107,54 @@ def lines(
         yield take, sound
     if translator is None:
         return
-    texts, by_id, glossary = translations.by("segment"), segments.by("id"), Glossary(guide.glossary_terms)
+    texts, glossary = translations.by("segment"), Glossary(guide.glossary_terms)
     latest = {take.segment: take for take in takes}
     settled = {name for name, row in texts.items() if row.engine == "review"}
     settled |= {name for name, wish in wishes.items() if wish.kept}
     shortener = None
     for number in range(1, opts.rounds + 1):
-        table = Table(Take, takes)
-        budgets = fit.budgets(place(table), segments, table, opts=fitting)
+        spoken = Table(Take, takes)
+        budgets = fit.budgets(place(spoken), segments, spoken, opts=fitting)
         budgets = budgets.where(lambda row: row.segment not in settled and row.characters > 0)
         if not budgets:
             return
         shortener = shortener or translator()
         if not isinstance(shortener, Shortener):
             return
-        long = [_long(by_id[row.segment], latest[row.segment], row, glossary) for row in budgets]
+        long = list(_long(budgets, segments, latest, glossary))
         offers = _offers(long, shortener, opts, source=source, target=target, exchanges=exchanges)
-        fresh: dict[str, Candidate] = {}
+        fresh = {}
         for line, budget, text in zip(long, budgets, offers, strict=True):
             refused = _fault(line, text, glossary, target=target)
-            made = (line.id, number, text, shortener.name, budget.duration, budget.characters)
+            made = (number, text, shortener.name, budget.duration, budget.characters, None, refused)
             if refused:
                 settled.add(line.id)
-                yield Candidate(*made, None, refused), None
+                yield Candidate(line.id, *made), None
             else:
-                fresh[line.id] = Candidate(*made, None, "")
+                fresh[line.id] = Candidate(line.id, *made)
         worded = [replace(texts[name], text=one.text) for name, one in fresh.items()]
         for take, sound in speak(Table(Translation, worded), only=list(fresh)):
             candidate, before = replace(fresh[take.segment], duration=take.duration), latest[take.segment]
-            if take.duration >= before.duration:
+            if take.duration * take.rate >= before.duration * before.rate:
                 settled.add(take.segment)
-                refused = f"it takes no less time to say than the {before.duration} ms before"
+                refused = "it takes no less time to say by nature"
                 yield replace(candidate, refused=refused), None
                 continue
-            shorter = replace(take, sound=f"{take.segment}.{number}.wav", instead_of=texts[take.segment].text)
-            takes.append(shorter)
-            latest[take.segment] = shorter
+            file, whole = f"{take.segment}.{number}.wav", texts[take.segment].text
+            latest[take.segment] = replace(take, sound=file, instead_of=whole)
+            takes.append(latest[take.segment])
             yield candidate, None
-            yield shorter, sound
+            yield takes[-1], sound
 
 
-def _long(segment: Segment, take: Take, budget: Budget, glossary: Glossary) -> LongLine:
-    present = take.text_pre_pronunciation
-    terms = dict.fromkeys(term.sides for term in glossary.confirmed(segment.text, present))
-    return LongLine(segment.id, segment.speaker, segment.text, present, budget.characters, tuple(terms))
+def _long(
+    budgets: Table[Budget], segments: Table[Segment], latest: Mapping[str, Take], glossary: Glossary
+) -> Iterator[LongLine]:
+    by_id = segments.by("id")
+    for budget in budgets:
+        segment, present = by_id[budget.segment], latest[budget.segment].text_pre_pronunciation
+        terms = dict.fromkeys(term.sides for term in glossary.confirmed(segment.text, present))
+        yield LongLine(segment.id, segment.speaker, segment.text, present, budget.characters, tuple(terms))
 
 
 def _offers(
@@ -161,9 +165,8 @@ def _offers(
     source: str,
     target: str,
     exchanges: MutableMapping[str, str],
-) -> list[str]:
-    """Return the shortener's text for each line."""
-    texts: list[str] = []
+) -> Iterator[str]:
+    """Yield the shortener's text for each line."""
     for first in range(0, len(long), opts.batch):
         batch = long[first : first + opts.batch]
         asked = f"shorten {', '.join(line.id for line in batch)} with {shortener.name}"
@@ -173,8 +176,7 @@ def _offers(
             raise EngineError(f"{asked}: {error.asked}", error.found, error.do) from error
         if len(found) != len(batch):
             raise EngineError(asked, f"{len(found)} texts came back", "Use another engine, or rounds: 0.")
-        texts += (" ".join(text.split()) for text in found)
-    return texts
+        yield from (" ".join(text.split()) for text in found)
 
 
 def _fault(line: LongLine, text: str, glossary: Glossary, *, target: str) -> str:

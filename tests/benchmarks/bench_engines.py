@@ -97,7 +97,7 @@ def test_overhead_of_translation(tmp_path):
     import sentencepiece
 
     folder = translation.nllb(tmp_path / "nllb")
-    engine = Nllb(Nllb.Options(str(folder), "cpu", "auto", 2048, 4), given=None)
+    engine = Nllb(Nllb.Options(str(folder), "cpu", "auto", 2048, 4, 4), given=None)
     words, rng = [*translation.PAIRS], np.random.default_rng(0)
     lines = [" ".join(rng.choice(words, size=12)) for _ in range(MINUTES * 15)]
     segments = [Segment(f"s{n:08}", n * 4000, n * 4000 + 3500, "A", line) for n, line in enumerate(lines)]

@@ -21,14 +21,14 @@ from scipy import sparse
 
 from workbench import timing, wording
 from workbench.errors import SpeechError
-from workbench.fit.account import Cost, budgets, costs, shot_edges
+from workbench.fit.account import Cost, budgets, costs, shot_edges, wanting
 from workbench.fit.bounds import Bounds, bounds
 from workbench.fit.options import Options
 from workbench.fit.programme import Programme
 from workbench.fit.tempo import stretch
 from workbench.records import Placement, Segment, Table, Take
 
-__all__ = ["SAMPLE_RATE", "Cost", "Options", "budgets", "costs", "place", "stretch"]
+__all__ = ["SAMPLE_RATE", "Cost", "Options", "budgets", "costs", "place", "stretch", "wanting"]
 
 SAMPLE_RATE = 48_000  # Hz, of a fitted take
 PUSHED, HURRIED, LATE = 2e3, 2e2, 1e1  # cost of each second beyond what is permitted, in that order
@@ -51,8 +51,8 @@ def place(
     then tells the ms by which it is shorter than the permitted tempo makes it.
 
     A segment may have several takes, in order of preference and each shorter than the one before it: the
-    first that does not lack time is placed, or the last. Each round gives way in one line of every run of
-    lines that lack time, so that there are at most as many rounds as takes.
+    first that is not `wanting` is placed, or the last. Each round gives way in one line of every run of lines
+    that are, so that there are at most as many rounds as takes.
 
     Parameters
     ----------
@@ -76,24 +76,25 @@ def place(
     chosen = dict.fromkeys(candidates, 0)
     while True:
         placed = _place(lines, candidates, chosen, duration, shots, off_screen, opts=opts, room=room)
-        worst = [max(run, key=lambda one: one.lacking) for run in _lacking_runs(placed, candidates)]
+        worst = list(_worst(placed, candidates, opts))
         if not worst:
             return Table(Placement, placed)
-        for one in worst:
-            chosen[one.segment] += 1
+        for segment in worst:
+            chosen[segment] += 1
 
 
-def _lacking_runs(
-    placed: Sequence[Placement], candidates: Mapping[str, Sequence[Take]]
-) -> Iterator[list[Placement]]:
-    """Yield, of each run of lines that lack time, those that have a further take.
+def _worst(
+    placed: Sequence[Placement], candidates: Mapping[str, Sequence[Take]], opts: Options
+) -> Iterator[str]:
+    """Yield, of each run of lines that are `wanting`, the one that is most, of those with a further take.
 
-    The longest of them may be why its neighbours lack time, so it gives way first.
+    It may be why its neighbours are, so it gives way first.
     """
-    for lacking, run in groupby(placed, key=lambda one: one.lacking > 0):
-        further = [one for one in run if one.take + 1 < len(candidates[one.segment])]
-        if lacking and further:
-            yield further
+    wants = {one.segment: wanting(one, candidates[one.segment][one.take], opts=opts) for one in placed}
+    for want, run in groupby(placed, key=lambda one: wants[one.segment] > 0):
+        further = [one.segment for one in run if one.take + 1 < len(candidates[one.segment])]
+        if want and further:
+            yield max(further, key=wants.__getitem__)
 
 
 def _place(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -75,10 +76,16 @@ def shot_edges(
     return times[before], times[behind]
 
 
+def wanting(one: Placement, take: Take, *, opts: Options) -> int:
+    """Return the ms that a line would need beyond its place, to be heard at a permitted tempo and pace."""
+    unhurried = math.ceil(take.duration * take.rate / opts.max_pace)
+    return max(one.lacking, unhurried - (one.end - one.start), 0)
+
+
 def budgets(
     placements: Table[Placement], segments: Table[Segment], takes: Table[Take], *, opts: Options
 ) -> Table[Budget]:
-    """Return what the translations may be of the lines that lack time, in their order.
+    """Return what the translations may be of the lines that are `wanting`, in their order.
 
     A voice's speaking rate is measured over all its takes, in characters as spoken by nature; a line that
     is spoken more slowly than that is counted at its own rate, so that the budget is always the shorter.
@@ -92,9 +99,11 @@ def budgets(
         characters[speaker] = characters.get(speaker, 0) + len(take.text_pre_pronunciation)
         natural[speaker] = natural.get(speaker, 0.0) + take.duration * take.rate
     found = []
-    for one in placements.where(lambda one: one.lacking > 0):
+    for one in placements:
         take, speaker = heard[one.segment], speakers[one.segment]
-        duration = int((one.end - one.start) * opts.max_tempo)
+        if not wanting(one, take, opts=opts):
+            continue
+        duration = int((one.end - one.start) * min(opts.max_tempo, opts.max_pace / take.rate))
         own = len(take.text_pre_pronunciation) / (take.duration * take.rate)
         rate = min(own, characters[speaker] / natural[speaker])
         fitting = int(rate * duration * take.rate)

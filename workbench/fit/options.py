@@ -12,6 +12,7 @@ class Options:
     min_tempo: float  # slowest a take may be played, 0.5..1
     max_tempo: float  # fastest a take may be played, >= 1
     last_resort: float  # fastest a take is ever played, where words would be lost otherwise
+    max_pace: float  # pace above which a line wants a shorter text, and gets it where there is one; >= 1
     max_push: int  # ms that an earlier line may push a later one's start behind its source line
     naturalness: float  # cost of a second of speech hurried to nothing; it grows with the square of the haste
     smoothness: float  # cost of a pace that is twice that of the speaker's line before; times naturalness

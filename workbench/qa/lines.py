@@ -32,7 +32,8 @@ def rate(line: Line, opts: Options) -> Finding | None:
     if line.placement is None or not length:
         return None
     value = round(length * 1000 / max(1, line.placement.end - line.placement.start), 1)
-    return above(value, opts.rate[unit], f"{value} {unit} a second", "Shorten the translation.")
+    evidence = f"{value} {unit} a second{_fitting(line)}"
+    return above(value, opts.rate[unit], evidence, "Shorten the translation.")
 
 
 def language(line: Line, opts: Options) -> Finding | None:
@@ -141,10 +142,9 @@ def lacking(line: Line, opts: Options) -> Finding | None:
     """Check that the line has the time it needs."""
     if line.placement is None:
         return None
-    evidence = f"lacks {line.placement.lacking} ms"
-    if line.budget:
-        evidence += f": of {len(_target(line))} characters {line.budget.characters} would fit"
-    return above(line.placement.lacking, opts.lacking, evidence, "Shorten the translation.")
+    lacking = line.placement.lacking
+    evidence = f"lacks {lacking} ms{_fitting(line) if lacking else ''}"
+    return above(lacking, opts.lacking, evidence, "Shorten the translation.")
 
 
 def overlap(line: Line, opts: Options) -> Finding | None:
@@ -328,6 +328,18 @@ CHECKS: tuple[Callable[[Line, Options], Finding | None], ...] = (
 
 def _target(line: Line) -> str:
     return line.translation.text if line.translation else ""
+
+
+def _fitting(line: Line) -> str:
+    """Say how long a text would fit, of a line that has a budget, and why no shorter one was taken."""
+    if line.budget is None:
+        return ""
+    fits = f": of {len(_target(line))} characters {line.budget.characters} would fit"
+    return (
+        f"{fits}; a shorter text was refused: {', '.join(dict.fromkeys(line.refused))}"
+        if line.refused
+        else fits
+    )
 
 
 def _sounds(measured: Levels, opts: Options) -> bool:

@@ -170,9 +170,6 @@ def renew(recording: Keyed, path: Path, *, earlier: Path, kept: Kept) -> bool:
     hashes = _held(earlier, like=recording, kept=kept)
     if hashes and kept.get(key) == " ".join(hashes).encode():
         link(earlier, path)
-        file, state = _identity(path)
-        facts = (recording.sr, recording.channels, recording.frames)
-        kept[file] = " ".join([*state, *map(str, facts), *hashes]).encode()
         return False
     write_sound(path, recording.read(0, recording.frames), sr=recording.sr, subtype="FLOAT")
     kept[key] = " ".join(KeyedSound(path, kept=kept).hashes).encode()

@@ -230,7 +230,7 @@ def scores(dubbed: Dubbed, opts: qa.Options) -> Table[Score]:
     """What quality control says of a dub; nothing is measured twice."""
     found = measurement.measure(
         dubbed.film,
-        Sounds(dubbed.dialogue, dubbed.dialogue, dubbed.bed, dubbed.dub, dubbed.fitted.__getitem__),
+        Sounds(dubbed.dialogue, dubbed.dialogue, dubbed.bed, dubbed.dub, episodes.held(dubbed.fitted)),
         instruments(),
         full_scale=opts.full_scale,
         least_bed_db=opts.bed_db,
@@ -299,7 +299,7 @@ def _film(made: Kind, lang: str, segments: Table[Segment], speech: Sound, durati
     clips = {
         speaker: np.concatenate(
             [
-                measurement.span(Held(speech, SR), row.start, row.end)[0]
+                measurement.part(Held(speech, SR), row.start, row.end).y[0]
                 for row in segments
                 if row.speaker == speaker
             ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -153,6 +154,11 @@ def fitted(whole: Film, *, sr: int = SR) -> dict[str, Sound]:
     }
 
 
+def held(fitted: Mapping[str, Sound]) -> Callable[[str], Held]:
+    """Fitted takes as quality control asks for them."""
+    return lambda segment: Held(np.atleast_2d(fitted[segment]), SR)
+
+
 def tapes(whole: Film, *, sr: int = SR) -> tuple[Held, Held, Held]:
     """The dub, with its voices over a soft bed, the dialogue and the bed; all in stereo."""
     [probe] = whole.probe
@@ -200,9 +206,7 @@ def gather(whole: Film, *, opts: qa.Options, **other: Any) -> list[evidence.Line
     sounds = {"dub": dub, "dialogue": dialogue, "bed": bed, "fitted": fitted(whole), **other}
     found = measurement.measure(
         whole,
-        Sounds(
-            sounds["dialogue"], sounds["dialogue"], sounds["bed"], sounds["dub"], sounds["fitted"].__getitem__
-        ),
+        Sounds(sounds["dialogue"], sounds["dialogue"], sounds["bed"], sounds["dub"], held(sounds["fitted"])),
         sounds.get("instruments", measurement.Instruments(NO_ENGINE, NO_ENGINE, NO_ENGINE)),
         full_scale=opts.full_scale,
         least_bed_db=opts.bed_db,

@@ -12,7 +12,7 @@ from tests.recordings import Held, noise
 from tests.test_mix import OPTS, mastered, scenes
 from workbench import audio, library
 from workbench.errors import LibraryError, MediaError
-from workbench.library.blocks import KeyedSound, Store, splice
+from workbench.library.blocks import KeyedSound, Store, renew, splice
 
 SMALL = 4000  # samples; so that two seconds have many blocks
 
@@ -231,3 +231,49 @@ def test_a_damaged_store_counts_as_none(tmp_path):
     assert store.get("a") is None
     store["a"] = b"z"
     assert store.get("a") == b"z"
+
+
+def renewed(take, folder, name, *, earlier="none", kept):
+    done = renew(take, folder / name, earlier=folder / earlier, kept=kept)
+    return done, (folder / name).read_bytes()
+
+
+def test_a_short_sound_that_is_the_same_stays_the_file_that_it_was(tmp_path):
+    take, kept = sound(n=7000, channels=1), {}
+    assert renewed(take, tmp_path, "a.wav", kept=kept)[0]
+    with patch.object(Held, "read", side_effect=AssertionError):
+        assert not renewed(take, tmp_path, "b.wav", earlier="a.wav", kept=kept)[0]
+        (tmp_path / "a.wav").unlink()
+        done, found = renewed(take, tmp_path, "c.wav", earlier="b.wav", kept=kept)
+    assert not done
+    assert found == renewed(take, tmp_path, "anew.wav", kept={})[1]
+
+
+@pytest.mark.parametrize("harm", ["another", "cut", "gone", "forgotten"])
+def test_a_short_sound_is_written_where_the_earlier_file_is_not_the_same(tmp_path, harm):
+    take, kept, path = sound(n=7000, channels=1), {}, tmp_path / "a.wav"
+    _, wanted = renewed(take, tmp_path, "a.wav", kept=kept)
+    if harm == "another":
+        library.write_sound(path, take.y * 0.5, sr=take.sr, subtype="FLOAT")
+    elif harm == "cut":
+        path.write_bytes(wanted[:-400])
+    elif harm == "gone":
+        path.unlink()
+    else:
+        kept = {}
+    assert renewed(take, tmp_path, "b.wav", earlier="a.wav", kept=kept) == (True, wanted)
+
+
+def test_a_store_that_grew_too_large_forgets_what_was_used_longest_ago(tmp_path):
+    days = iter(range(0, 10**9, 100_000))
+    with patch("time.time", lambda: next(days)):
+        for number in range(8):
+            Store(tmp_path, "mix", version="1")[str(number)] = bytes(10_000)
+        store = Store(tmp_path, "mix", version="1")
+        assert store.get("0")
+        store = Store(tmp_path, "mix", version="1", limit=70_000)
+        kept = [number for number in range(8) if store.get(str(number))]
+    assert kept == [0, 6, 7] or kept == [0, 5, 6, 7]
+    size = (tmp_path / ".cache/mix/kept.sqlite").stat().st_size
+    assert size < 70_000
+    assert Store(tmp_path, "mix", version="1").get("0")

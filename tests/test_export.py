@@ -177,6 +177,22 @@ def test_two_runs_are_byte_identical(exported):
     assert [path.read_bytes() for path in paths] == first
 
 
+@pytest.mark.parametrize("harm", ["none", "damaged", "forgotten"])
+def test_the_preview_s_picture_is_kept_and_the_same_as_one_encoded_anew(exported, harm, monkeypatch):
+    run, did = media.run, []
+    monkeypatch.setattr(media, "run", lambda graph, asked: did.append(asked) or run(graph, asked=asked))
+    folder = exported.source.parent / ".cache" / "pictures"
+    [picture], preview = folder.iterdir(), exported.path("preview.mp4").read_bytes()
+    if harm == "damaged":
+        picture.write_bytes(picture.read_bytes()[:-1])
+    elif harm == "forgotten":
+        picture.unlink()
+    make(exported.source, subtitles=[spanish(exported.source)])
+    assert exported.path("preview.mp4").read_bytes() == preview
+    assert [path.name for path in folder.iterdir()] == [picture.name]
+    assert ("encode the preview's picture" in did) is (harm != "none")
+
+
 def test_the_preview_is_small(exported):
     shown, _ = streams(exported.path("preview.mp4"))
     assert (shown["codec_name"], shown["height"], shown["width"] % 2) == ("h264", 48, 0)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from tests.recordings import Held
 from workbench import audio, fit, timing
 from workbench.errors import SpeechError
 from workbench.records import Placement, Segment, Table, Take
@@ -358,6 +359,20 @@ def test_costs_are_of_what_was_placed():
     assert second.shot == pytest.approx(2 * 0.13)
     _, unseen = fit.costs(*tables, opts=OPTS, off_screen={lines[1].id})
     assert (unseen.onset, unseen.ending) == pytest.approx((0.2 * second.onset, 0.2 * second.ending))
+
+
+def test_a_fitted_take_is_the_take_stretched_and_named_by_what_went_in():
+    speech = np.sin(np.arange(16_000) / 20).astype(np.float32)[np.newaxis]
+    take, louder = Held(speech, 16_000), Held(2 * speech, 16_000)
+    fitted = fit.Fitted(take, 40_000)
+    at_its_rate = audio.resample(speech[0], sr=16_000, to=fit.SAMPLE_RATE)
+    stretched = fit.stretch(at_its_rate, sr=fit.SAMPLE_RATE, length=40_000)
+    assert np.array_equal(fitted.read(0, fitted.frames)[0], stretched)
+    assert np.array_equal(fitted.read(100, 200)[0], stretched[100:200])
+    others = [fit.Fitted(take, 40_001), fit.Fitted(louder, 40_000), fit.Fitted(take, 40_000)]
+    keys = [other.key(0, 40_000) for other in (fitted, *others)]
+    assert len(set(keys)) == 3
+    assert keys[0] == keys[3]
 
 
 def test_lines_and_takes_must_be_the_same():

@@ -1,4 +1,5 @@
 import errno
+import os
 import time
 
 import numpy as np
@@ -98,6 +99,23 @@ def test_a_full_disk_is_said_and_leaves_the_earlier_output(root):
     assert (episode.stage("asr") / "a.txt").read_text() == "old"
 
 
+def test_what_came_out_the_same_stays_the_file_that_it_was(root):
+    place = library.episode("s/e", root)
+    for text in ("first", "second"):
+        before = {path.name: path.stat() for path in place.stage("tts").rglob("*.txt")}
+        with place.writing("tts") as out:
+            out.text("same.txt", "the same")
+            out.text("deep/same too.txt", "the same")
+            out.text("edited.txt", text)
+            out.text(f"{text}.txt", "the same")
+    after = {path.name: path.stat() for path in place.stage("tts").rglob("*.txt")}
+    same = {name for name, stat in after.items() if name in before and stat.st_ino == before[name].st_ino}
+    assert same == {"same.txt", "same too.txt"}
+    assert all(after[name].st_mtime_ns == before[name].st_mtime_ns for name in same)
+    assert all(stat.st_nlink == 1 for stat in after.values())
+    assert library.read_text(place.stage("tts") / "edited.txt") == "second"
+
+
 def test_a_run_killed_between_its_two_renames_is_made_good(root):
     episode = library.episode("s/e", root)
     aside = episode.folder / ".asr.old.partial"
@@ -183,6 +201,15 @@ def test_a_memo_keeps_sounds_bit_equal_and_forgets_damaged_ones(tmp_path):
     assert np.array_equal(found[0], y)
     next(tmp_path.rglob("*.wav")).write_text("damaged")
     assert memo.find("ab12") is None
+
+
+def test_a_memo_that_grew_too_large_forgets_what_was_used_longest_ago(tmp_path):
+    memo, y = library.Memo(tmp_path), np.zeros((1, 1000), np.float32)
+    for hour, key in enumerate(("aa", "bb", "cc")):
+        memo.keep(key, y, sr=8000)
+        os.utime(tmp_path / ".cache" / "takes" / key / f"{key}.wav", (3600 * hour, 3600 * hour))
+    assert memo.find("aa")
+    assert library.Memo(tmp_path, limit=9000).keys() == {"aa", "cc"}
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe\x00", b"abc\xe9"])

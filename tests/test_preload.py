@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -30,6 +32,16 @@ def test_without_a_server_nobody_answers(monkeypatch):
     assert preload.ask(["run", "asr", "x/y"]) is None
     monkeypatch.setenv(preload.SOCKET, "/nowhere")
     assert preload.ask(["run", "asr", "x/y"]) is None
+
+
+def test_a_server_that_dies_before_it_answers_leaves_the_caller_to_itself(monkeypatch, tmp_path):
+    path = str(tmp_path / "preload")
+    monkeypatch.setenv(preload.SOCKET, path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        threading.Timer(0.3, lambda: listener.accept()[0].close()).start()
+        assert preload.ask(["run", "asr", "x/y"]) is None
 
 
 def test_an_error_and_its_exit_code_are_the_same_warm_and_cold(server, root):

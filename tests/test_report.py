@@ -53,7 +53,7 @@ def page_of(
     lines = episodes.gather(film, opts=opts, kept=KEPT)
     scores = Table(Score, qa.check(film, lines, opts=opts))
     dub, dialogue, bed = episodes.tapes(film)
-    sounds = Sounds(dialogue, dialogue, bed, dub, episodes.fitted(film).__getitem__)
+    sounds = Sounds(dialogue, dialogue, bed, dub, episodes.held(episodes.fitted(film)))
     about = report.About(
         title, "en", "../beside", 2 * [Maker("tts", "espeak", EVIL)], {f"data/{EVIL}": "0" * 32}
     )
@@ -62,7 +62,7 @@ def page_of(
         lines,
         scores,
         about,
-        clips=dict(report.clips(film, scores, sounds, opts=opts)),
+        clips=dict(report.clips(film, scores, sounds, kept={}, opts=opts)),
         reviewed=review.fold(decisions, film.segments, film.translations, film.takes),
         opts=opts,
     )
@@ -202,9 +202,9 @@ def test_no_sound_makes_no_player():
 def test_a_line_that_is_not_placed_sounds_where_the_original_did():
     film = episodes.film(1, placements=Table(Placement, []))
     dub, dialogue, bed = episodes.tapes(film)
-    sounds = Sounds(dialogue, dialogue, bed, dub, episodes.fitted(film).__getitem__)
+    sounds = Sounds(dialogue, dialogue, bed, dub, episodes.held(episodes.fitted(film)))
     scores = Table(Score, qa.check(film, episodes.gather(film, opts=OPTS, kept=KEPT), opts=OPTS))
-    [(name, pair)] = report.clips(film, scores, sounds, opts=OPTS)
+    [(name, pair)] = report.clips(film, scores, sounds, kept={}, opts=OPTS)
     heard, rate = soundfile.read(io.BytesIO(pair.dub))
     assert name == film.segments[0].id
     assert heard.shape[0] / rate == pytest.approx(2.4, abs=0.01)
@@ -214,9 +214,9 @@ def test_linked_sounds_lie_beside_the_scores_and_the_page_is_small():
     film = episodes.flawed()
     opts = dataclasses.replace(OPTS, sound="linked")
     dub, dialogue, bed = episodes.tapes(film)
-    sounds = Sounds(dialogue, dialogue, bed, dub, episodes.fitted(film).__getitem__)
+    sounds = Sounds(dialogue, dialogue, bed, dub, episodes.held(episodes.fitted(film)))
     scores = Table(Score, qa.check(film, episodes.gather(film, opts=opts), opts=opts))
-    clips = dict(report.clips(film, scores, sounds, opts=opts))
+    clips = dict(report.clips(film, scores, sounds, kept={}, opts=opts))
     names = {name for name in report.files(film, scores, clips, opts=opts) if name.startswith("clips/")}
     linked = {a["src"] for tag, a in Tags(page_of(film, sound="linked")).tags if tag == "audio"}
     assert len(names) == 40

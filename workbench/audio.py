@@ -75,6 +75,38 @@ class Kept(Protocol):
         """Keep something under a key."""
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Samples `start` to `stop` of a recording, zeros outside of it; read where they are needed."""
+
+    recording: Keyed
+    start: int
+    stop: int
+
+    @cached_property
+    def y(self) -> Sound:
+        """The samples, shape ``(channels, stop - start)``."""
+        y = np.zeros((self.recording.channels, self.stop - self.start), np.float32)
+        first, last = self._inside
+        if first < last:
+            y[:, first - self.start : last - self.start] = self.recording.read(first, last)
+        return y
+
+    def digest(self, *, kept: Kept) -> str:
+        """Return a content address of the very samples, found in `kept` where they were read before."""
+        first, last = self._inside
+        known = self.recording.key(first, last) if first < last else ""
+        key = address("part", known, first - self.start, self.stop - self.start)
+        if (found := kept.get(key)) is None:
+            content = hashlib.blake2b(np.ascontiguousarray(self.y).tobytes(), digest_size=16).hexdigest()
+            kept[key] = found = address(self.y.shape, self.recording.sr, content).encode()
+        return found.decode()
+
+    @property
+    def _inside(self) -> tuple[int, int]:
+        return max(self.start, 0), min(self.stop, self.recording.frames)
+
+
 def address(*parts: object) -> str:
     """Return the content address of texts and numbers, in hexadecimal."""
     return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()

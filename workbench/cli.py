@@ -198,7 +198,10 @@ def _repro(options: argparse.Namespace) -> None:
     listing = library.listing(root)
     keys = options.keys or [*listing["episodes"], *listing["dubs"]]
     dubs = [key for key in keys if key.count("/") == 2]
-    targets = [f"qa@{key}" for key in dubs] + [f"voices@{key}" for key in keys if key not in dubs]
+    episodes = [key for key in keys if key not in dubs]
+    targets = [f"qa@{key}" for key in dubs] + [
+        f"{stage}@{key}" for key in episodes for stage in ("segment", "voices")
+    ]
     batch.reproduce(root, targets)
     for key in dubs:
         _show(root, key)

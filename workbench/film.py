@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench import audio, wording
-from workbench.audio import Recording, Sound
+from workbench.audio import Keyed
 from workbench.glossary import Glossary, Guide
 from workbench.params import Choice
 from workbench.records import (
@@ -43,11 +43,11 @@ ENGINE_KINDS = ("separate", "asr", "diarize", "translate", "tts")  # those whose
 class Sounds:
     """The sounds of a dub, all at one rate."""
 
-    programme: Recording  # of the original
-    dialogue: Recording
-    bed: Recording
-    dub: Recording
-    voice: Callable[[str], Sound]  # segment -> its fitted take, (n,) or (1, n)
+    programme: Keyed  # of the original
+    dialogue: Keyed
+    bed: Keyed
+    dub: Keyed
+    voice: Callable[[str], Keyed]  # segment -> its fitted take, of one channel
 
     @property
     def duration(self) -> int:

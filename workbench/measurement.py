@@ -8,7 +8,6 @@ what was kept, so that after an edit a line and its neighbours are measured alon
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ import numpy as np
 import scipy
 
 from workbench import audio, levels, presence, round_trip, writing, yardstick
-from workbench.audio import Kept, Recording, Sound
+from workbench.audio import Kept, Keyed, Part, Sound
 from workbench.errors import EngineError, LanguageError
 from workbench.film import Film, Sounds
 from workbench.levels import Levels
@@ -125,33 +124,34 @@ def measure(
     margin = audio.samples(presence.REACH, sr=sr)
     ends = [*(row.start for row in ordered), sounds.duration][1:]
     for placement, until in zip(ordered, ends, strict=True):
-        segment, v = sources[placement.segment], audio.mono(sounds.voice(placement.segment))
-        at = audio.samples(placement.start, sr=sr)
-        around = _padded(sounds.dub, at - margin, at + v.size + margin)
-        dub = around[:, margin : margin + v.size]
-        source = span(sounds.dialogue, segment.start, segment.end)
+        segment, take = sources[placement.segment], sounds.voice(placement.segment)
+        at, voice = audio.samples(placement.start, sr=sr), Part(take, 0, take.frames)
+        around = Part(sounds.dub, at - margin, at + take.frames + margin)
+        dub = Part(sounds.dub, at, at + take.frames)
+        source = part(sounds.dialogue, segment.start, segment.end)
         beside = [row for row in ordered if row.start < until and row.end > placement.start]
         found = Measured(
             levels=_once(
                 kept,
                 Levels,
-                partial(levels.measure, v, dub, source, sr=sr, full_scale=full_scale),
-                ["levels", v, dub, source, sr, full_scale],
+                lambda v, dub, source: levels.measure(v[0], dub, source, sr=sr, full_scale=full_scale),
+                ["levels", voice, dub, source, full_scale],
             ),
             presence=_once(
-                kept, Presence, partial(presence.find, v, around, sr=sr), ["presence", v, around, sr]
+                kept, Presence, lambda v, mix: presence.find(v[0], mix, sr=sr), ["presence", voice, around]
             ),
-            bed_lost=_bed_lost(placement.start, until, beside, sounds, least_bed_db + gain_db),
-            print=_print(v, sr, instruments.prints, kept),
-            reading=_reading(v, sr, texts.get(segment.id, ""), language, instruments.reader, kept),
+            bed_lost=_bed_lost(placement.start, until, beside, sounds, least_bed_db + gain_db, kept),
+            print=_print(voice, instruments.prints, kept),
+            reading=_reading(voice, texts.get(segment.id, ""), language, instruments.reader, kept),
             heard=heard if isinstance(heard, str) else heard[segment.id],
         )
         yield segment.id, found
 
 
-def span(recording: Recording, start: int, end: int) -> Sound:
-    """Return the sound from `start` to `end` ms, shape ``(channels, n)``."""
-    return recording.read(audio.samples(start, sr=recording.sr), audio.samples(end, sr=recording.sr))
+def part(recording: Keyed, start: int, end: int) -> Part:
+    """Return the sound from `start` to `end` ms, as far as there is any."""
+    first, last = (audio.samples(ms, sr=recording.sr) for ms in (start, end))
+    return Part(recording, min(first, recording.frames), min(last, recording.frames))
 
 
 def _heard(
@@ -167,13 +167,12 @@ def _heard(
     if engine is None:
         return hearer.reason
     for (start, end), inside in round_trip.utterances(placements, duration=sounds.duration):
-        y = audio.mono(span(sounds.dub, start, end))
         try:
             words = _once(
                 kept,
                 list[Word],
-                partial(round_trip.hear, y, sr=sr, language=language, hearer=engine),
-                ["round_trip", hearer.identity, language, y, sr],
+                lambda y: round_trip.hear(audio.mono(y), sr=sr, language=language, hearer=engine),
+                ["round_trip", hearer.identity, language, part(sounds.dub, start, end)],
             )
         except LanguageError as error:
             return f"{error.asked}: {error.found}"
@@ -182,27 +181,27 @@ def _heard(
     return found
 
 
-def _print(v: Sound, sr: int, prints: Instrument[PrintExtractor], kept: Kept) -> tuple[float, ...] | str:
+def _print(voice: Part, prints: Instrument[PrintExtractor], kept: Kept) -> tuple[float, ...] | str:
     """Return a take's print, or why it has none."""
-    extractor = prints.engine
+    extractor, none, sr = prints.engine, "it is too short, or silent", voice.recording.sr
     if extractor is None:
         return prints.reason
-    if audio.milliseconds(v.size, sr=sr) < extractor.shortest or not v.any():
-        return "it is too short, or silent"
+    if audio.milliseconds(voice.recording.frames, sr=sr) < extractor.shortest:
+        return none
     found = _once(
         kept,
         list[float],
-        lambda: [round(float(x), 5) for x in extractor.prints([v], sr=sr)[0]],
-        ["print", prints.identity, v, sr],
+        lambda v: [round(float(x), 5) for x in extractor.prints([v[0]], sr=sr)[0]] if v.any() else [],
+        ["print", prints.identity, voice],
     )
-    return tuple(found)
+    return tuple(found) or none
 
 
 def _reading(
-    v: Sound, sr: int, text: str, language: str, reader: Instrument[Reader], kept: Kept
+    voice: Part, text: str, language: str, reader: Instrument[Reader], kept: Kept
 ) -> Comparison | str:
     """Return how a take differs from a reading of its text, or why it was not compared."""
-    engine = reader.engine
+    engine, sr = reader.engine, voice.recording.sr
     if engine is None:
         return reader.reason
     if not writing.SPOKEN.search(text):
@@ -211,48 +210,39 @@ def _reading(
         return _once(
             kept,
             Comparison,
-            lambda: yardstick.compare(v, text, sr=sr, language=language, reader=engine),
-            ["yardstick", reader.identity, engine.identity, text, language, v, sr],
+            lambda v: yardstick.compare(v[0], text, sr=sr, language=language, reader=engine),
+            ["yardstick", reader.identity, engine.identity, text, language, voice],
         )
     except LanguageError as error:
         return f"{error.asked}: {error.found}"
 
 
-def _bed_lost(start: int, end: int, beside: Iterable[Placement], sounds: Sounds, least_db: float) -> int:
+def _bed_lost(
+    start: int, end: int, beside: Iterable[Placement], sounds: Sounds, least_db: float, kept: Kept
+) -> int:
     """Return for how many ms from `start` to `end` the bed is missing from the dub."""
     sr, lost = sounds.dub.sr, 0
-    voices = [(audio.samples(row.start, sr=sr), audio.mono(sounds.voice(row.segment))) for row in beside]
+    takes = [(audio.samples(row.start, sr=sr), sounds.voice(row.segment)) for row in beside]
     for a, b in presence.windows(audio.samples(start, sr=sr), audio.samples(end, sr=sr), sr=sr):
-        bed, rest = sounds.bed.read(a, b), sounds.dub.read(a, b)
-        for at, y in voices:
-            first, last = max(at, a), min(at + y.size, b)
-            if first < last:
-                laid = np.pad(y[first - at : last - at], (first - a, b - last))
-                rest = presence.without(rest, laid)
-        if presence.is_lost(bed, rest[:, : bed.shape[1]], least_db=least_db):
+        heard = [Part(take, a - at, b - at) for at, take in takes if at < b and a < at + take.frames]
+        content = [Part(sounds.bed, a, b), Part(sounds.dub, a, b), *heard, least_db]
+        if _once(kept, bool, partial(_is_lost, least_db=least_db), ["bed", *content]):
             lost += audio.milliseconds(b - a, sr=sr)
     return lost
 
 
-def _padded(recording: Recording, start: int, stop: int) -> Sound:
-    """Return samples `start` to `stop` of a recording, zeros outside of it."""
-    y = np.zeros((recording.channels, stop - start), np.float32)
-    a, b = max(start, 0), min(stop, recording.frames)
-    if a < b:
-        y[:, a - start : b - start] = recording.read(a, b)
-    return y
+def _is_lost(bed: Sound, dub: Sound, *voices: Sound, least_db: float) -> bool:
+    for voice in voices:
+        dub = presence.without(dub, voice[0])
+    return presence.is_lost(bed, dub, least_db=least_db)
 
 
-def _once(kept: Kept, kind: type[T], measure: Callable[[], T], content: Sequence[object]) -> T:
-    """Return what `measure` gives, or what it gave before on the same content."""
-    key = audio.address(*(_digest(part) if isinstance(part, np.ndarray) else part for part in content))
+def _once(kept: Kept, kind: type[T], measure: Callable[..., T], content: Sequence[object]) -> T:
+    """Return what `measure` gives for the sounds in a content, or what it gave before for the same."""
+    key = audio.address(*(each.digest(kept=kept) if isinstance(each, Part) else each for each in content))
     found = kept.get(key)
     if found is not None:
         return msgspec.json.decode(found, type=kind)
-    value = measure()
+    value = measure(*(each.y for each in content if isinstance(each, Part)))
     kept[key] = msgspec.json.encode(value)
     return value
-
-
-def _digest(y: Sound) -> tuple[tuple[int, ...], str]:
-    return y.shape, hashlib.blake2b(np.ascontiguousarray(y).tobytes(), digest_size=16).hexdigest()

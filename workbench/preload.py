@@ -31,20 +31,28 @@ MODULES = (
 
 @contextlib.contextmanager
 def serving() -> Iterator[None]:
-    """Keep a server for the length of the block; processes started inside find it by themselves."""
+    """Keep a server for the length of the block; processes started inside find it by themselves.
+
+    It gets its modules while the block is under way; who asks before it has them waits.
+    """
     with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
         path = str(Path(folder) / "preload")
-        command = [sys.executable, "-m", "workbench.preload", path]
-        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        with socket.socket(socket.AF_UNIX) as listener:
+            old = os.umask(0o177)
+            listener.bind(path)
+            os.umask(old)
+            listener.listen(64)
+            number = listener.fileno()
+            command = [sys.executable, "-m", "workbench.preload", str(number)]
+            server = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[number]
+            )
         assert server.stdin is not None
-        assert server.stdout is not None
+        os.environ[SOCKET] = path
         try:
-            if server.stdout.readline() == b"ready\n":
-                os.environ[SOCKET] = path
             yield
         finally:
             os.environ.pop(SOCKET, None)
-            server.stdout.close()
             server.stdin.close()  # the server ends with its starter, however that one ends
             server.wait()
 
@@ -62,11 +70,11 @@ def ask(arguments: Sequence[str]) -> int | None:
     with socket.socket(socket.AF_UNIX) as client:
         try:
             client.connect(path)
-        except OSError:
+            socket.send_fds(client, [len(message).to_bytes(4, "little")], [0, 1, 2])
+            client.sendall(message)
+            child = int.from_bytes(_read(client, 4), "little")
+        except (OSError, EOFError):
             return None
-        socket.send_fds(client, [len(message).to_bytes(4, "little")], [0, 1, 2])
-        client.sendall(message)
-        child = int.from_bytes(_read(client, 4), "little")
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: os.kill(child, received))
         return int.from_bytes(_read(client, 4), "little")
@@ -82,7 +90,7 @@ def _read(connection: socket.socket, count: int) -> bytes:
     return data
 
 
-def _serve(path: str, run: Callable[[list[str]], int]) -> None:
+def _serve(listener: socket.socket, run: Callable[[list[str]], int]) -> None:
     """Fork a child for each request until standard input closes."""
     import gc
     import importlib
@@ -92,11 +100,6 @@ def _serve(path: str, run: Callable[[list[str]], int]) -> None:
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the children; their clients pass it on
-    listener = socket.socket(socket.AF_UNIX)
-    old = os.umask(0o177)
-    listener.bind(path)
-    os.umask(old)
-    listener.listen(64)
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker)
@@ -105,7 +108,6 @@ def _serve(path: str, run: Callable[[list[str]], int]) -> None:
     for source in (listener, wake, 0):
         selector.register(source, selectors.EVENT_READ)
     children: dict[int, socket.socket] = {}
-    print("ready", flush=True)
     while True:
         for key, _ in selector.select():
             if key.fileobj == 0:
@@ -124,7 +126,8 @@ def _serve(path: str, run: Callable[[list[str]], int]) -> None:
                 for stream in streams:
                     os.close(stream)
                 children[child] = connection
-                connection.sendall(child.to_bytes(4, "little"))
+                with contextlib.suppress(OSError):  # who asked may have gone
+                    connection.sendall(child.to_bytes(4, "little"))
                 selector.register(connection, selectors.EVENT_READ, child)
             else:  # a client that hangs up takes its child with it
                 with contextlib.suppress(ProcessLookupError):
@@ -182,4 +185,4 @@ def _run(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], _run)
+    _serve(socket.socket(fileno=int(sys.argv[1])), _run)

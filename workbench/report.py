@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import html
+import inspect
 import io
 import re
 from collections import Counter
@@ -23,7 +24,7 @@ import msgspec
 import numpy as np
 
 from workbench import activity, audio, display, measurement, qa, review, writing
-from workbench.audio import Sound
+from workbench.audio import Kept, Part, Sound
 from workbench.evidence import Line
 from workbench.film import Film, Sounds
 from workbench.records import Decision, Maker, Score, Segment, Table, Translation
@@ -117,18 +118,27 @@ def clip(y: Sound, *, sr: int) -> bytes:
 
 
 def clips(
-    film: Film, scores: Iterable[Score], sounds: Sounds, *, opts: qa.Options
+    film: Film, scores: Iterable[Score], sounds: Sounds, *, kept: Kept, opts: qa.Options
 ) -> Iterator[tuple[str, Clips]]:
     """Encode the worst lines as they sound in the film and in the dub; ``dict`` of it is what `page` takes.
 
-    A line without a placement gives the dub at the time of the original.
+    A line without a placement gives the dub at the time of the original. What was encoded before is found
+    in `kept`, by content.
     """
     placed = film.placements.by("segment")
     for segment in worst_first(scores, film.segments, opts=opts)[: opts.clips]:
         at = placed.get(segment.id, segment)
-        original = measurement.span(sounds.programme, segment.start, segment.end)
-        dubbed = measurement.span(sounds.dub, at.start, at.end)
-        yield segment.id, Clips(clip(original, sr=sounds.programme.sr), clip(dubbed, sr=sounds.dub.sr))
+        original = measurement.part(sounds.programme, segment.start, segment.end)
+        dubbed = measurement.part(sounds.dub, at.start, at.end)
+        yield segment.id, Clips(_clip(original, kept), _clip(dubbed, kept))
+
+
+def _clip(part: Part, kept: Kept) -> bytes:
+    form = (av.library_versions, CLIP_RATE, CLIP_BITS, inspect.getsource(clip))
+    key = audio.address("clip", form, part.digest(kept=kept))
+    if (found := kept.get(key)) is None:
+        kept[key] = found = clip(part.y, sr=part.recording.sr)
+    return found
 
 
 def summary(film: Film, scores: Table[Score], *, opts: qa.Options) -> dict[str, Any]:

@@ -33,8 +33,8 @@ Pedro Clara Diego Irene David Marta Jaime Lucía Simón Paula Tomás Julia Bruno
 Víctor Nuria Andrés Silvia Martín Teresa Joel Emma Gael Vera Noel Aida Izan"""
 
 
-def long(project: Path, folder: Path, *, times: int, lines: int | None = None) -> tuple[Path, Table[Segment]]:
-    """Make the demo's film `times` over, ``long.mp4`` in `folder`; beside it its first lines as subtitles.
+def long(project: Path, folder: Path, *, times: int) -> tuple[Path, Table[Segment]]:
+    """Make the demo's film `times` over, ``long.mp4`` in `folder`; beside it its lines as subtitles.
 
     ``long.en.srt`` is what is said, ``long.es.srt`` a translation. Returns the film and its lines.
     """
@@ -51,7 +51,7 @@ def long(project: Path, folder: Path, *, times: int, lines: int | None = None) -
         (replace(row, start=row.start + n * length, end=row.end + n * length), f"{name}, {said}")
         for n, name in enumerate(CALLED.split()[:times])
         for row, said in zip(once, SAID, strict=True)
-    ][:lines]
+    ]
     segments = Table(Segment, [row for row, _ in every])
     _subtitles(folder / "long.en.srt", segments, (row.text for row in segments), named=True)
     _subtitles(folder / "long.es.srt", segments, (said for _, said in every), named=False)

@@ -25,12 +25,22 @@ from workbench.fit.account import Cost, budgets, costs, shot_edges, wanting
 from workbench.fit.bounds import Bounds, bounds
 from workbench.fit.options import Options
 from workbench.fit.programme import Programme
-from workbench.fit.tempo import stretch
+from workbench.fit.tempo import SAMPLE_RATE, Fitted, stretch, version
 from workbench.records import Placement, Segment, Table, Take
 
-__all__ = ["SAMPLE_RATE", "Cost", "Options", "budgets", "costs", "place", "stretch", "wanting"]
+__all__ = [
+    "SAMPLE_RATE",
+    "Cost",
+    "Fitted",
+    "Options",
+    "budgets",
+    "costs",
+    "place",
+    "stretch",
+    "version",
+    "wanting",
+]
 
-SAMPLE_RATE = 48_000  # Hz, of a fitted take
 PUSHED, HURRIED, LATE = 2e3, 2e2, 1e1  # cost of each second beyond what is permitted, in that order
 ACT = 200  # lines that are placed together, at least, so that time grows with the number of lines
 

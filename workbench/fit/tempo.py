@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version as installed
+
 import numpy as np
 
-from workbench.audio import Sound
+from workbench import audio
+from workbench.audio import Keyed, Sound
 from workbench.errors import SpeechError
+
+SAMPLE_RATE = 48_000  # Hz, of a fitted take
 
 WINDOW = 50  # ms of the phase vocoder; a recogniser makes fewer errors than with its own 120
 MARGIN = 100  # ms of silence put around a take while it is stretched, so that its edges stay whole
@@ -37,3 +46,33 @@ def stretch(y: Sound, *, sr: int, length: int) -> Sound:
     whole: Sound = np.asarray(stretcher.process(np.pad(y, (margin, 2 * margin))[np.newaxis]))[0]
     first = round(margin / tempo)
     return np.ascontiguousarray(whole[first : first + length])
+
+
+def version() -> str:
+    """Return the content address of what stretches: what another made is not to be kept."""
+    libraries = [installed(name) for name in ("python-stretch", "soxr")]
+    return audio.address(libraries, *map(inspect.getsource, (audio, sys.modules[__name__])))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A take, mono at `SAMPLE_RATE`, made to last `frames` samples; it is made when it is read."""
+
+    spoken: Keyed
+    frames: int
+    sr: int = SAMPLE_RATE
+    channels: int = 1
+
+    def read(self, start: int, stop: int) -> Sound:
+        """Return samples `start` to `stop`, shape ``(1, stop - start)``; raises as `stretch` does."""
+        return self._whole[np.newaxis, start:stop]
+
+    def key(self, start: int, stop: int) -> str:
+        """Return a content address of samples `start` to `stop`."""
+        return audio.address("fitted", self.spoken.key(0, self.spoken.frames), self.frames, start, stop)
+
+    @cached_property
+    def _whole(self) -> Sound:
+        spoken = audio.mono(self.spoken.read(0, self.spoken.frames))
+        spoken = audio.resample(spoken, sr=self.spoken.sr, to=self.sr)
+        return stretch(spoken, sr=self.sr, length=self.frames)

@@ -15,6 +15,7 @@ import os
 import shutil
 import sqlite3
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -25,24 +26,33 @@ import xxhash
 from workbench import audio
 from workbench.audio import Kept, Keyed, Sound
 from workbench.errors import LibraryError, MediaError
-from workbench.library.sounds import SoundWriter, read_sound
+from workbench.library.files import LIMIT
+from workbench.library.sounds import SoundWriter, read_sound, write_sound
+from workbench.library.texts import link
+
+HOUR = 3600  # s; what was used less than that ago counts as used now
+MEDIAN = "SELECT used FROM results ORDER BY used LIMIT 1 OFFSET (SELECT count(*) / 2 FROM results)"
 
 
 class Store:
-    """Small results kept by content address in one file under ``.cache``; safe to delete.
+    """Small results kept by content address in one file under ``.cache``; safe to delete, and bounded.
 
     What another `version` of the code kept, or another version of this module, is not found. A damaged
-    file counts as none.
+    file counts as none. From a file beyond the `limit` that half goes that was used longest ago.
     """
 
-    def __init__(self, root: Path, name: str, *, version: str) -> None:
+    def __init__(self, root: Path, name: str, *, version: str, limit: int = LIMIT) -> None:
         self._version = audio.address(
             version, inspect.getsource(audio), inspect.getsource(sys.modules[__name__])
         )
         path = root / ".cache" / name / "kept.sqlite"
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._now = int(time.time())
         try:
             self._open(path)
+            if path.stat().st_size > limit:
+                self._file.execute(f"DELETE FROM results WHERE used <= ({MEDIAN})")
+                self._file.execute("VACUUM")
         except sqlite3.OperationalError as error:  # in use, or the disk is full: not damaged
             raise _not_kept(error) from error
         except sqlite3.DatabaseError:
@@ -53,16 +63,27 @@ class Store:
         self._file = sqlite3.connect(path, timeout=60, isolation_level=None)
         self._file.execute("PRAGMA synchronous = OFF")
         self._file.execute("PRAGMA journal_mode = MEMORY")
-        self._file.execute("CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
+        columns = "key TEXT PRIMARY KEY, used INTEGER, value BLOB"
+        self._file.execute(f"CREATE TABLE IF NOT EXISTS results ({columns}) WITHOUT ROWID")
 
     def get(self, key: str, /) -> bytes | None:
         """Return what is kept under a key, or `None`."""
-        row = self._file.execute("SELECT value FROM kept WHERE key = ?", (self._version + key,)).fetchone()
-        return None if row is None else bytes(row[0])
+        key = self._version + key
+        row = self._file.execute("SELECT used, value FROM results WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        if row[0] < self._now - HOUR:
+            self._write("UPDATE results SET used = ? WHERE key = ?", (self._now, key))
+        return bytes(row[1])
 
     def __setitem__(self, key: str, value: bytes, /) -> None:
+        self._write(
+            "INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (self._version + key, self._now, value)
+        )
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
         try:
-            self._file.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (self._version + key, value))
+            self._file.execute(statement, values)
         except sqlite3.OperationalError as error:
             raise _not_kept(error) from error
 
@@ -137,6 +158,22 @@ def splice(film: Keyed, path: Path, *, earlier: Path, kept: Kept) -> Iterator[bo
             kept[keys[index]] = found.encode()
     key, state = _identity(path)
     kept[key] = " ".join([*state, *layout.facts, *hashes]).encode()
+
+
+def renew(recording: Keyed, path: Path, *, earlier: Path, kept: Kept) -> bool:
+    """Write a short recording as a 32-bit float WAV, or let an earlier file stand that holds the same.
+
+    Returns whether it was read and written. What its key came to is kept.
+    """
+    form = ("FLOAT", soundfile.__libsndfile_version__, recording.sr, recording.channels, recording.frames)
+    key = audio.address(form, recording.key(0, recording.frames))
+    hashes = _held(earlier, like=recording, kept=kept)
+    if hashes and kept.get(key) == " ".join(hashes).encode():
+        link(earlier, path)
+        return False
+    write_sound(path, recording.read(0, recording.frames), sr=recording.sr, subtype="FLOAT")
+    kept[key] = " ".join(KeyedSound(path, kept=kept).hashes).encode()
+    return True
 
 
 def _held(earlier: Path, *, like: Keyed, kept: Kept) -> list[str]:

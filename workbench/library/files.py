@@ -1,7 +1,7 @@
 """Files kept by content address under ``.cache``, outside DVC and git; safe to delete, and bounded.
 
-One rule holds for all that is kept there: whenever a kind is opened, what was used longest ago goes, until
-no more is left of it than its limit.
+One rule holds for all that is kept there: whenever a kind of it is opened, what was used longest ago goes
+where the kind has grown beyond its limit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import xxhash
 
-LIMIT = 8 * 2**30  # bytes of one kind
+LIMIT = 4 * 2**30  # bytes of one kind
 
 
 def prune(files: Iterable[Path], *, limit: int) -> None:

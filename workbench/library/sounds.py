@@ -16,6 +16,7 @@ import soundfile
 
 from workbench.audio import Recording, Sound
 from workbench.errors import MediaError
+from workbench.library import files
 
 LONGEST_WAV = 2**31  # bytes of samples; a longer one is an RF64
 
@@ -100,20 +101,30 @@ class SoundWriter:
 
 
 class Memo:
-    """Sounds kept by content address under ``.cache``, outside DVC and git; safe to delete.
+    """Sounds kept by content address under ``.cache``, outside DVC and git; safe to delete, and bounded.
 
     `also` names sounds that lie elsewhere, by key: those of an earlier run.
     """
 
-    def __init__(self, root: Path, name: str = "takes", *, also: Mapping[str, Path] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        name: str = "takes",
+        *,
+        also: Mapping[str, Path] | None = None,
+        limit: int = files.LIMIT,
+    ) -> None:
         self.folder, self.also = root / ".cache" / name, also or {}
+        files.prune(self.folder.glob("??/*.wav"), limit=limit)
 
     def find(self, key: str) -> tuple[Sound, int] | None:
         """Return the sound kept under a key, or `None`; a damaged one counts as none."""
         path = self._path(key)
         if path.is_file():
             try:
-                return read_sound(path)
+                found = read_sound(path)
+                files.used(path)
+                return found
             except MediaError:
                 path.unlink(missing_ok=True)
         earlier = self.also.get(key)

@@ -6,6 +6,7 @@ Effects are atomic: what is new is written beside and takes the place of the old
 from __future__ import annotations
 
 import errno
+import filecmp
 import os
 import shutil
 from collections.abc import Iterator, MutableMapping
@@ -21,6 +22,9 @@ LARGEST_TEXT = 64 * 2**20  # bytes; a text a person gives is never longer
 def replacing(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside `target` that takes its place once the block ends well.
 
+    A file that came out as it was before stays the file that it was, so that nobody, DVC least of all,
+    need read it again.
+
     Raises `LibraryError` where the disk is full; `target` is then as before.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -33,6 +37,7 @@ def replacing(target: Path) -> Iterator[Path]:
         fresh.mkdir()
         yield fresh
         if target.exists():
+            _share(fresh, target)
             target.rename(aside)
         fresh.rename(target)
     except OSError as error:
@@ -45,6 +50,29 @@ def replacing(target: Path) -> Iterator[Path]:
         _restore(target, aside)
         for leftover in (fresh, aside):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def link(earlier: Path, path: Path) -> None:
+    """Let a file also stand at another path, or a copy of it where the file system has no links."""
+    try:
+        os.link(earlier, path)
+    except OSError:
+        shutil.copyfile(earlier, path)
+
+
+def _share(fresh: Path, target: Path) -> None:
+    """Put the earlier files of a folder in place of new ones with the same bytes."""
+    for path in fresh.rglob("*"):
+        earlier = target / path.relative_to(fresh)
+        if (
+            path.is_file()
+            and earlier.is_file()
+            and not earlier.is_symlink()
+            and not path.samefile(earlier)
+            and filecmp.cmp(path, earlier, shallow=False)
+        ):
+            path.unlink()
+            link(earlier, path)
 
 
 def _restore(target: Path, aside: Path) -> None:

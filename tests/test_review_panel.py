@@ -250,6 +250,56 @@ def test_a_thousand_lines_are_at_hand(page, capsys):
     assert page.faults == []
 
 
+def test_a_line_is_split_given_away_and_pronounced_by_hand(page, folder):
+    tab = panel(page, "many/notebooks/review.ipynb")
+    there = library.Dub(folder / "many", f"{projects.KEY}/es")
+    name = "s00301000"
+    tab.fill(".wb input[type=search]", "")
+    tab.select_option(".wb select[data-name=order]", "time")
+    tab.click("[aria-label='Later lines']")
+    select(tab, name)
+    tab.keyboard.press("m")
+    tab.wait_for_selector(".wb-more[open] .wb-words button")
+
+    def done(action: str, stage: str) -> review.Value:
+        tab.wait_for_selector(
+            f".wb-history li:has-text('{action.replace('_', ' ')}') .wb-log:text-is('{stage}')"
+        )
+        assert f"goes from {stage} on" in tab.inner_text(".wb-status")
+        found = [one for one in review.read(there.review(stage)) if one.action == action]
+        assert found[-1].subject == name
+        return review.value(found[-1])
+
+    at = tab.get_attribute(".wb-words button >> nth=1", "data-cut")
+    tab.click(".wb-words button >> nth=1")
+    assert str(done("split", "segment").cut) == at
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("u")
+    tab.wait_for_selector(".wb-status:has-text('undone: split')")
+    tab.click("[data-more=merge]")
+    assert done("merge", "segment").other is not None
+    start = tab.get_by_label("Start, seconds")
+    start.fill("301.20")
+    tab.click("[data-more=retime]")
+    assert done("retime", "segment").start == 301_200
+    tab.select_option("[aria-label='Who says it']", "S1")
+    tab.select_option("[aria-label='Who says it']", index=1)
+    tab.click("[data-more=reassign]")
+    assert done("reassign", "segment").speaker == tab.input_value("[aria-label='Who says it']")
+    tab.click("[data-more=off_screen]")
+    assert done("off_screen", "segment").off_screen
+    tab.wait_for_selector(".wb-flags:has-text('out of the picture')")
+    word = there.read(Segment).by("id")[name] and tab.input_value("textarea[data-verb=edit]").split()[0]
+    tab.get_by_label("word", exact=True).fill(word)
+    tab.get_by_label("as", exact=True).fill("so")
+    tab.click("[data-more=pronounce]")
+    assert (done("pronounce", "tts").term, done("pronounce", "tts").tts) == (word, "so")
+    tab.get_by_label("Rate", exact=True).fill("1.1")
+    tab.click("[data-more=regenerate]")
+    assert done("regenerate", "tts").rate == 1.1
+    assert page.faults == []
+
+
 def test_the_panel_is_accessible_and_takes_no_text_for_html(page):
     from axe_playwright_python.sync_playwright import Axe
 
@@ -264,6 +314,9 @@ def test_the_panel_is_accessible_and_takes_no_text_for_html(page):
     for key in ("a", "b", "d", "d", "x", "j", "k", "u"):
         tab.keyboard.press(key)
     assert tab.evaluate(cells) == before
+    tab.keyboard.press("m")
+    tab.wait_for_selector(".wb-more[open]")
+    tab.keyboard.press("Escape")
     for theme in ("JupyterLab Light", "JupyterLab Dark"):
         page.theme(theme)
         results = Axe().run(tab, context=".wb")

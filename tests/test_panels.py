@@ -329,7 +329,7 @@ class TestWhatShapesALine:
             ("split", (1,), {}, "no word begins at 1 ms"),
             ("retime", (5000, 4000), {}, "cannot last from 5000 to 4000"),
             ("retime", (0, 10**9), {}, "the film has"),
-            ("reassign", ("S9",), {}, "nobody has that name"),
+            ("reassign", ("S9",), {}, "nobody of that name says a line"),
             ("pronounce", ("GIF", " "), {}, "one side is empty"),
             ("pronounce", ("Nabucodonosor", "x"), {}, "the line does not say it"),
             ("regenerate", (), {"rate": 9.0}, "the rate is 9.0"),

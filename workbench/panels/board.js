@@ -98,7 +98,7 @@ function render({ model, el }) {
           h("span", { lang: place.source, dir: "auto" }, row.source),
           h("span", { lang: place.target, dir: "auto" }, row.target)),
         h("span", { class: "wb-state" }, STATES[row.state],
-          ...row.flags.map((flag) => h("small", { title: FLAGS[flag] ?? flag }, flag))))))
+          ...row.flags.map((flag) => h("small", { title: FLAGS[flag] ?? flag }, flag.replace("_", " ")))))))
     if (!list.children.length) fill(list, h("p", { class: "wb-none" }, "No line passes these filters."))
     showSelected()
   }
@@ -177,7 +177,7 @@ function render({ model, el }) {
   const field = (label, input) => h("label", {}, h("span", {}, label), input)
   const number = (label, properties) => h("input", { type: "number", "aria-label": label, ...properties })
   const part = (label, ...inside) => h("div", { class: "wb-part", role: "group", "aria-label": label },
-    h("b", {}, label), ...inside)
+    h("b", {}, label), h("div", {}, ...inside))
   const go = (label, verb, onclick, title) =>
     h("button", { type: "button", title, class: "wb-act", "data-more": verb, onclick }, label)
   const words = h("div", { class: "wb-words", lang: place.source, dir: "auto" })
@@ -219,7 +219,7 @@ function render({ model, el }) {
     join.disabled = d.last
     sight.textContent = d.flags.includes("off_screen") ? "Speaker is in the picture" : "Speaker is out of the picture"
     fill(words, ...d.cuts.map(([at, , second]) => h("button", { type: "button", "data-cut": at,
-      title: `split at ${clock(at)}`, onclick: () => act("split", at) }, second.split(" ")[0])))
+      title: `split at ${clock(at)}`, onclick: () => { act("split", at); list.focus() } }, second.split(" ")[0])))
     if (!d.cuts.length) fill(words, h("span", { class: "wb-soft" }, "No word of it was heard inside the line."))
     if (fresh || !more.contains(document.activeElement)) {
       start.value = (d.start / 1000).toFixed(2); end.value = (d.end / 1000).toFixed(2)

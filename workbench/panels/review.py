@@ -169,13 +169,14 @@ class Review(HasTraits):
 
     def reassign(self, speaker: str) -> None:
         """Say that another of the film's speakers says the selected line."""
-        known = self._listing.counts()["speakers"]
-        if speaker not in known:
+        said = review.said_by(speaker, self._listing.lines.values())
+        if said is None:
+            known = ", ".join(self._listing.counts()["speakers"])
             raise RecordError(
-                f"give the line to {speaker!r}", "nobody has that name", f"There are: {', '.join(known)}."
+                f"give the line to {speaker!r}", "nobody of that name says a line", f"There are: {known}."
             )
         if speaker != self._line.segment.speaker:
-            self._decide("reassign", speaker=speaker)
+            self._decide("reassign", speaker=speaker, other=said)
 
     def pronounce(self, term: str, said: str, scope: str = "line") -> None:
         """Say how a word is spoken: in the selected line, in every line of the dub, or in the series.

@@ -300,6 +300,28 @@ def test_a_line_is_split_given_away_and_pronounced_by_hand(page, folder):
     assert page.faults == []
 
 
+def test_voices_are_heard_and_chosen(page, dub):
+    tab = page.run("harbour/notebooks/casting.ipynb", until=".widget-dropdown select")
+    tab.click("button:has-text('Listen') >> nth=0")
+    tab.wait_for_selector("audio >> nth=1")
+    for sound in tab.query_selector_all("audio"):
+        assert (
+            sound.evaluate(
+                "s => new Promise(done => {s.onloadedmetadata = () => done(s.duration); s.load()})"
+            )
+            > 0
+        )
+    voices = [voice.inner_text() for voice in tab.query_selector_all(".widget-dropdown >> nth=0 >> option")]
+    tab.select_option(".widget-dropdown select >> nth=0", voices[-1])
+    tab.click("button:has-text('Choose it') >> nth=0")
+    tab.wait_for_selector(f"text=chosen for the next run: {voices[-1]}")
+    [chosen] = [one for one in review.read(dub.review("voices")) if one.action == "cast"]
+    assert review.value(chosen).voice == voices[-1]
+    tab.click("button:has-text('Undo')")
+    tab.wait_for_selector("text=undone: the voice of")
+    assert page.faults == []
+
+
 def test_the_panel_is_accessible_and_takes_no_text_for_html(page):
     from axe_playwright_python.sync_playwright import Axe
 

@@ -55,7 +55,7 @@ class Report:
     def __str__(self) -> str:
         says = {
             "missing": "rows missing (their lines stay as they are)",
-            "unknown": "rows that belong to no line (not taken in)",
+            "unknown": "rows that belong to no line (not taken in; split and join lines in the review panel)",
             "moved": "rows in another place (it means nothing)",
             "both": "lines that changed elsewhere too (look at them)",
         }

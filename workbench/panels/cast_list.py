@@ -8,6 +8,10 @@ import ipywidgets as w
 
 from workbench.panels.casting import Casting
 
+PLAIN = {"overflow": "visible"}  # a box that scrolls must be reached by keys
+WRAPPED = {**PLAIN, "flex_flow": "row wrap"}
+BLOCK = {**PLAIN, "border_bottom": "1px solid var(--jp-border-color2)", "padding": "6px 0"}
+
 
 def linked(model: Casting) -> w.Widget:
     """Return a list of the speakers that shows a model and hands it what the reviewer does."""
@@ -16,11 +20,12 @@ def linked(model: Casting) -> w.Widget:
     undo.on_click(lambda _: model.do("undo"))
     model.observe(lambda change: setattr(message, "value", change.new), "message")
     rows = [_row(model, row["speaker"]) for row in model.rows]
-    return w.VBox([*rows, w.HBox([undo, message])] if rows else [w.Label("Nobody speaks in this film.")])
+    last = w.HBox([undo, message], layout=WRAPPED) if rows else w.Label("Nobody speaks in this film.")
+    return w.VBox([*rows, last], layout=PLAIN)
 
 
 def _row(model: Casting, speaker: str) -> w.Widget:
-    facts, players = w.VBox(), w.HBox()
+    facts, players = w.VBox(layout=PLAIN), w.HBox(layout=WRAPPED)
     voice = w.Dropdown(options=model.choices[speaker], description="Voice")
     hear, choose, play = (w.Button(description=text) for text in ("Hear it", "Choose it", "Listen"))
     hear.on_click(lambda _: model.do("hear", speaker, voice.value))
@@ -47,7 +52,7 @@ def _row(model: Casting, speaker: str) -> w.Widget:
     model.observe(show, "rows")
     model.observe(sound, ["sounds", "sample"])
     show()
-    return w.VBox([facts, w.HBox([play, voice, hear, choose]), players])
+    return w.VBox([facts, w.HBox([play, voice, hear, choose], layout=WRAPPED), players], layout=BLOCK)
 
 
 def _facts(row: dict[str, Any]) -> list[str]:
@@ -63,5 +68,5 @@ def _facts(row: dict[str, Any]) -> list[str]:
 
 
 def _player(label: str, url: str) -> w.Widget:
-    sound = w.Audio(value=url.encode(), format="url", autoplay=False, loop=False)
-    return w.VBox([w.Label(label), sound])
+    sound = w.Audio(value=url.encode(), format="url", autoplay=False, loop=False, layout={"width": "260px"})
+    return w.VBox([w.Label(label), sound], layout=PLAIN)

@@ -44,8 +44,9 @@ def copied(root: Path) -> None:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, root / name)
     (root / "params/library.yaml").write_text("episodes: {}\ndubs: {}\n")
-    panel = root / "notebooks/review.ipynb"
-    panel.write_text(panel.read_text().replace("demo/e01", KEY))
+    for name in ("review", "casting"):
+        panel = root / f"notebooks/{name}.ipynb"
+        panel.write_text(panel.read_text().replace("demo/e01", KEY))
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     subprocess.run(["git", "config", "user.name", "Ana"], cwd=root, check=True)
 

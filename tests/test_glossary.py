@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from workbench import glossary
 from workbench.errors import GlossaryError
-from workbench.glossary import Finder, Glossary, Term
+from workbench.glossary import Finder, Glossary, Pronunciation, Term
 
 HEAD = "version: 1\nproject: demo\n"
 TERM = HEAD + "glossary_terms:\n  - "
@@ -24,6 +24,37 @@ def test_a_guide_is_read_whole():
     )
     assert guide.glossary_terms == (Term("Kobayashi", "Kobayashi", True),)
     assert guide.pronunciation_lexicon[0].tts == "Ko bye ah she"
+
+
+def test_a_rule_is_written_into_a_guide_and_its_comments_stay():
+    text = (
+        "# The words of this series.\n"
+        + HEAD
+        + "glossary_terms:  # what stands where\n"
+        + "  - {source: boat, target: barca, case_sensitive: false}\n"
+        + "pronunciation_lexicon: []  # none yet\n"
+    )
+    rule = Pronunciation("no: #1", "número uno", "es")
+    once = glossary.with_rule(text, rule, where="g.yaml", project="x")
+    assert glossary.read({"g.yaml": once}).pronunciation_lexicon == (rule,)
+    assert once.startswith(text[: text.index("pronunciation")])
+    other = Pronunciation("GIF", "yif", "es", case_sensitive=True)
+    twice = glossary.with_rule(once, other, where="g.yaml", project="x")
+    assert twice.startswith(once)
+    again = glossary.with_rule(twice, Pronunciation("No: #1", "uno", "es"), where="g.yaml", project="x")
+    assert [row.tts for row in glossary.read({"g.yaml": again}).pronunciation_lexicon] == ["uno", "yif"]
+
+
+def test_a_rule_makes_a_guide_where_there_is_none():
+    made = glossary.with_rule("", Pronunciation("GIF", "yif", "es"), where="g.yaml", project="demo")
+    assert made.startswith(HEAD)
+    assert len(glossary.read({"g.yaml": made}).pronunciation_lexicon) == 1
+
+
+@pytest.mark.parametrize("text", ["version: 2\nproject: demo\n", "- a list\n", HEAD + "colour: red\n"])
+def test_a_guide_that_is_none_is_not_written_over(text):
+    with pytest.raises(GlossaryError, match=r"g\.yaml"):
+        glossary.with_rule(text, Pronunciation("GIF", "yif", "es"), where="g.yaml", project="demo")
 
 
 @pytest.mark.parametrize("texts", [{}, {"style_guide.yaml": ""}, {"style_guide.yaml": HEAD}])

@@ -16,7 +16,7 @@ import pytest
 
 from tests import episodes
 from tests.test_qa import OPTS
-from workbench import batch, library, qa, review, sheets, tts
+from workbench import batch, glossary, library, qa, review, sheets, tts
 from workbench.errors import LibraryError, RecordError, StageError
 from workbench.panels import listing, sounds
 from workbench.panels.rerun import Rerun
@@ -308,6 +308,103 @@ class TestDecisions:
         again.selected = desk.selected
         assert again.detail["target"] == EVIL
         assert [one["text"] for one in again.detail["decisions"]] == [EVIL, EVIL]
+
+
+class TestWhatShapesALine:
+    """Each act stands in the log of the stage that applies it, and the next rerun goes from there."""
+
+    @pytest.fixture
+    def decided(self, dub, desk):
+        desk.selected = FLAWED.segments[3].id
+
+        def in_the_log(stage):
+            [decision] = review.read(dub.review(stage))
+            assert decision.subject == desk.selected
+            assert f"goes from {stage} on" in desk.message
+            assert [one["log"] for one in desk.detail["decisions"]] == [stage]
+            assert "pending" in desk.detail["flags"]
+            return review.value(decision)
+
+        return in_the_log
+
+    def test_split_between_two_words_that_were_heard(self, desk, dub, decided):
+        cut, first, second = desk.detail["cuts"][1]
+        desk.do("split", cut)
+        assert decided("segment").cut == cut
+        made, left = review.revise(FLAWED.segments, review.read(dub.review("segment")))
+        assert not left
+        assert [row.text for row in made if row.start in (desk.detail["start"], cut)] == [first, second]
+        assert f"{first} {second}" == FLAWED.segments[3].text
+
+    def test_merge_with_the_next_line(self, desk, dub, decided):
+        desk.do("merge")
+        assert decided("segment").other == review.Anchor.of(FLAWED.segments[4])
+        made, _ = review.revise(FLAWED.segments, review.read(dub.review("segment")))
+        assert len(made) == len(FLAWED.segments) - 1
+
+    def test_retime(self, desk, decided):
+        desk.do("retime", desk.detail["start"] + 100, desk.detail["end"])
+        assert decided("segment").start == FLAWED.segments[3].start + 100
+
+    def test_reassign_to_another_speaker(self, desk, decided):
+        [other] = set(desk.summary["speakers"]) - {desk.detail["speaker"]}
+        desk.do("reassign", other)
+        assert decided("segment").speaker == other
+
+    def test_a_new_take_with_a_seed_a_rate_and_a_setting_of_the_engine(self, desk, decided):
+        [name] = desk.detail["settings"]
+        desk.do("regenerate", seed=7, rate=1.1, **{name: 140})
+        asked = decided("tts")
+        assert (asked.seed, asked.rate, asked.options) == (7, 1.1, {name: 140})
+
+    @pytest.mark.parametrize(("scope", "everywhere"), [("line", False), ("dub", True)])
+    def test_a_word_and_how_it_sounds(self, desk, decided, scope, everywhere):
+        word = desk.detail["target"].split()[-1].strip(".?!")
+        desk.do("pronounce", f" {word} ", "bar-co", scope)
+        said = decided("tts")
+        assert (said.term, said.tts, said.locale, said.everywhere) == (word, "bar-co", "es", everywhere)
+
+    def test_a_word_of_the_series_is_written_into_its_style_guide(self, desk, dub):
+        path = dub.episode.series_folder / "style_guide.es.yaml"
+        desk.do("pronounce", "Kobayashi", "cobaiachi", "series")
+        [rule] = glossary.read(dub.episode.style_guide("es")).pronunciation_lexicon
+        assert (rule.term, rule.tts, rule.locale) == ("Kobayashi", "cobaiachi", "es")
+        assert path.name in desk.message
+        assert len(review.read(dub.review(*review.LOGS))) == 0
+
+    @pytest.mark.parametrize(
+        ("verb", "given", "named", "says"),
+        [
+            ("split", (1,), {}, "no word begins at 1 ms"),
+            ("retime", (5000, 4000), {}, "cannot last from 5000 to 4000"),
+            ("retime", (0, 10**9), {}, "the film has"),
+            ("reassign", ("S9",), {}, "nobody of that name says a line"),
+            ("pronounce", ("GIF", " "), {}, "one side is empty"),
+            ("pronounce", ("Nabucodonosor", "x"), {}, "the line does not say it"),
+            ("regenerate", (), {"rate": 9.0}, "the rate is 9.0"),
+            ("regenerate", (), {"colour": "red"}, "colour is no such setting"),
+        ],
+    )
+    def test_what_cannot_be_is_said_and_not_decided(self, desk, dub, verb, given, named, says):
+        desk.do(verb, *given, **named)
+        assert says in desk.message
+        assert len(review.read(dub.review(*review.LOGS))) == 0
+
+    def test_the_last_line_has_none_to_be_joined_with(self, desk):
+        desk.selected = FLAWED.segments[len(FLAWED.segments) - 1].id
+        desk.do("merge")
+        assert desk.detail["last"]
+        assert "it is the last one" in desk.message
+
+    def test_a_corrected_line_is_split_where_its_words_were_heard(self, desk):
+        desk.selected = FLAWED.segments[3].id
+        words = desk.detail["source"].split()
+        desk.edit_source(" ".join(["Well,", *words]))
+        assert [f"{one} {two}" for _, one, two in desk.detail["cuts"]] == [" ".join(["Well,", *words])] * len(
+            desk.detail["cuts"]
+        )
+        desk.edit_source("Nothing like it.")
+        assert desk.detail["cuts"] == []
 
 
 class TestTheSelectedLine:

@@ -46,7 +46,7 @@ SAID = (
     "You were asleep, and the harbour was quiet.",
 )
 SEGMENTS = [
-    Segment(f"s{k:08d}", k, k + 2000, "AB"[k % 2], text)
+    Segment(f"s{k:08d}", k, k + 2000, "AB"[k == 13000], text)
     for k, text in zip(range(1000, 16000, 4000), SAID, strict=True)
 ]
 FIRST, SECOND = SEGMENTS[0].id, SEGMENTS[1].id
@@ -347,10 +347,10 @@ class TestRevisions:
 
     def test_words_speaker_and_time(self, ana):
         ana("edit_source", text="Good evening.")
-        ana("reassign", speaker="C")
+        ana("reassign", speaker="B")
         ana("retime", start=900, end=3100)
         lines, left = self.revise(ana)
-        assert lines[FIRST] == Segment(FIRST, 900, 3100, "C", "Good evening.")
+        assert lines[FIRST] == Segment(FIRST, 900, 3100, "B", "Good evening.")
         assert left == []
 
     def test_a_split_makes_a_line_with_the_id_of_its_own_time(self, ana):
@@ -389,6 +389,38 @@ class TestRevisions:
         state = review.fold(ana.log, list(lines.values()))
         assert review.counts(state)["exact"] == 4
         assert not any(line.flags for line in state.values())
+
+    def labelled(self, labels):
+        return [dataclasses.replace(s, speaker=label) for s, label in zip(SEGMENTS, labels, strict=True)]
+
+    def reassigned(self, ana):
+        """Give the first line to B, who says the last."""
+        said = review.said_by("B", ana.lines().values())
+        assert said == review.Anchor.of(SEGMENTS[3])
+        ana("reassign", speaker="B", other=said)
+
+    @pytest.mark.parametrize("labels", ["AAAB", "BBBA", "XXXY", "XYXY"])
+    def test_a_line_follows_the_person_it_was_given_to_when_labels_change(self, ana, labels):
+        self.reassigned(ana)
+        lines, left = self.revise(ana, segments=self.labelled(labels))
+        assert (lines[FIRST].speaker, left) == (labels[3], [])
+        state = review.fold(ana.log, list(lines.values()))
+        assert (state[FIRST].state, state[FIRST].flags - {"moved"}) == ("edited", frozenset())
+
+    def test_a_line_given_to_someone_who_is_heard_no_more_waits_for_a_decision(self, ana):
+        self.reassigned(ana)
+        segments = self.labelled("AABB")[:3]
+        lines, left = self.revise(ana, segments=segments)
+        assert (lines[FIRST].speaker, left) == ("A", ["stale"])
+        state = review.fold(ana.log, segments)
+        assert "stale" in state[FIRST].flags
+        [score] = review.unsettled(state.values())
+        assert (score.segment, score.verdict) == (FIRST, "warn")
+
+    def test_a_line_given_to_a_label_that_nobody_has_waits_for_a_decision(self, ana):
+        ana("reassign", speaker="B")
+        lines, left = self.revise(ana, segments=self.labelled("XXXY"))
+        assert (lines[FIRST].speaker, left) == ("X", ["stale"])
 
     def test_two_people_who_cut_a_line_differently_are_shown(self, ana):
         bob = Reviewer("bob")

@@ -51,8 +51,9 @@ def folder(tmp_path_factory):
     (many / "params/library.yaml").write_text(
         f"episodes: {{{projects.KEY}: {{}}}}\ndubs: {{{projects.KEY}/es: {{}}}}\n"
     )
-    given = Path("data") / projects.KEY / "given"
-    shutil.copytree(folder / "harbour" / given, many / given)
+    for key in (projects.KEY, f"{projects.KEY}/es"):
+        given = Path("data") / key / "given"
+        shutil.copytree(folder / "harbour" / given, many / given)
     texts = episodes.change(
         episodes.film(MANY).segments, 7, text="<script>alert(1)</script><img src=x onerror=alert(2)>"
     )
@@ -250,6 +251,77 @@ def test_a_thousand_lines_are_at_hand(page, capsys):
     assert page.faults == []
 
 
+def test_a_line_is_split_given_away_and_pronounced_by_hand(page, folder):
+    tab = panel(page, "many/notebooks/review.ipynb")
+    there = library.Dub(folder / "many", f"{projects.KEY}/es")
+    name = "s00301000"
+    tab.fill(".wb input[type=search]", "")
+    tab.select_option(".wb select[data-name=order]", "time")
+    tab.click("[aria-label='Later lines']")
+    select(tab, name)
+    tab.keyboard.press("m")
+    tab.wait_for_selector(".wb-more[open] .wb-words button")
+
+    def done(action: str, stage: str) -> review.Value:
+        tab.wait_for_selector(
+            f".wb-history li:has-text('{action.replace('_', ' ')}') .wb-log:text-is('{stage}')"
+        )
+        assert f"goes from {stage} on" in tab.inner_text(".wb-status")
+        found = [one for one in review.read(there.review(stage)) if one.action == action]
+        assert found[-1].subject == name
+        return review.value(found[-1])
+
+    at = tab.get_attribute(".wb-words button >> nth=1", "data-cut")
+    tab.click(".wb-words button >> nth=1")
+    assert str(done("split", "segment").cut) == at
+    tab.keyboard.press("u")
+    tab.wait_for_selector(".wb-status:has-text('undone: split')")
+    tab.click("[data-more=merge]")
+    assert done("merge", "segment").other is not None
+    start = tab.get_by_label("Start, seconds")
+    start.fill("301.20")
+    tab.click("[data-more=retime]")
+    assert done("retime", "segment").start == 301_200
+    tab.select_option("[aria-label='Who says it']", "S1")
+    tab.select_option("[aria-label='Who says it']", index=1)
+    tab.click("[data-more=reassign]")
+    assert done("reassign", "segment").speaker == tab.input_value("[aria-label='Who says it']")
+    tab.click("[data-more=off_screen]")
+    assert done("off_screen", "segment").off_screen
+    tab.wait_for_selector(".wb-flags:has-text('out of the picture')")
+    word = tab.input_value("textarea[data-verb=edit]").split()[0].strip("¡¿,.")
+    tab.get_by_label("word", exact=True).fill(word)
+    tab.get_by_label("as", exact=True).fill("so")
+    tab.click("[data-more=pronounce]")
+    assert (done("pronounce", "tts").term, done("pronounce", "tts").tts) == (word, "so")
+    tab.get_by_label("Rate", exact=True).fill("1.1")
+    tab.click("[data-more=regenerate]")
+    assert done("regenerate", "tts").rate == 1.1
+    assert page.faults == []
+
+
+def test_voices_are_heard_and_chosen(page, dub):
+    tab = page.run("harbour/notebooks/casting.ipynb", until=".widget-dropdown select")
+    tab.click("button:has-text('Listen') >> nth=0")
+    tab.wait_for_selector("audio >> nth=1")
+    for sound in tab.query_selector_all("audio"):
+        assert (
+            sound.evaluate(
+                "s => new Promise(done => {s.onloadedmetadata = () => done(s.duration); s.load()})"
+            )
+            > 0
+        )
+    voices = [voice.inner_text() for voice in tab.query_selector_all(".widget-dropdown >> nth=0 >> option")]
+    tab.select_option(".widget-dropdown select >> nth=0", voices[-1])
+    tab.click("button:has-text('Choose it') >> nth=0")
+    tab.wait_for_selector(f"text=chosen for the next run: {voices[-1]}")
+    [chosen] = [one for one in review.read(dub.review("voices")) if one.action == "cast"]
+    assert review.value(chosen).voice == voices[-1]
+    tab.click("button:has-text('Undo')")
+    tab.wait_for_selector("text=undone: the voice of")
+    assert page.faults == []
+
+
 def test_the_panel_is_accessible_and_takes_no_text_for_html(page):
     from axe_playwright_python.sync_playwright import Axe
 
@@ -264,6 +336,9 @@ def test_the_panel_is_accessible_and_takes_no_text_for_html(page):
     for key in ("a", "b", "d", "d", "x", "j", "k", "u"):
         tab.keyboard.press(key)
     assert tab.evaluate(cells) == before
+    tab.keyboard.press("m")
+    tab.wait_for_selector(".wb-more[open]")
+    tab.keyboard.press("Escape")
     for theme in ("JupyterLab Light", "JupyterLab Dark"):
         page.theme(theme)
         results = Axe().run(tab, context=".wb")

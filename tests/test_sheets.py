@@ -28,7 +28,7 @@ text = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn"]), min_size=1,
 def dub(targets=TARGETS, log=(), sources=None):
     sources = sources or [f"line {n}" for n in range(len(targets))]
     segments = [
-        Segment(f"s{4000 * n:08d}", 4000 * n, 4000 * n + 3000, "A", source)
+        Segment(f"s{4000 * n:08d}", 4000 * n, 4000 * n + 3000, "AAB"[n % 3], source)
         for n, source in enumerate(sources)
     ]
     texts = [Translation(s.id, t, "machine", (), (), ()) for s, t in zip(segments, targets, strict=True)]
@@ -132,6 +132,10 @@ class TestTables:
         assert [one.action for one in made] == ["reassign", "edit_source", "edit_text", "note", "approve"]
         state = dub(log=made)["s00000000"]
         assert (state.state, state.text, state.notes) == ("approved", "y", ("z",))
+
+    def test_a_speaker_of_an_unknown_name_is_refused(self, form):
+        with pytest.raises(RecordError, match=r"row 1 \(s00000000\), speaker: nobody is called 'Bea'"):
+            there_and_back(dub(), form, changed(0, speaker="Bea"))
 
     def test_a_verdict_that_was_taken_out_is_undone(self, form):
         approval = review.decide("approve", dub()["s00000000"], who="bob", at=NOW)

@@ -14,6 +14,7 @@ follows: ``studio's`` holds ``studio``, ``don't`` does not hold ``don``.
 
 from __future__ import annotations
 
+import io
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
@@ -130,6 +131,39 @@ def read(texts: Mapping[str, str]) -> Guide:
         except RecordError as error:
             raise GlossaryError(error.asked, error.found, error.do) from error
     return Guide(tuple(terms.values()), tuple(lexicon.values()))
+
+
+def with_rule(text: str, rule: Pronunciation, *, where: str, project: str) -> str:
+    """Return a guide's YAML with one rule more in its lexicon, or another `tts` in the rule that it has.
+
+    Comments and order stay. An empty text becomes a guide of `project`.
+
+    Raises `GlossaryError` where the guide, or what became of it, is not as `read` has it.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    read({where: text})
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 4096, True
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    document = yaml.load(text) or CommentedMap(version=VERSION, project=project)
+    lexicon = document.get("pronunciation_lexicon")
+    if not lexicon:
+        lexicon = document["pronunciation_lexicon"] = CommentedSeq()
+    same = [entry for entry in lexicon if parse(Pronunciation, dict(entry), where=where).key == rule.key]
+    if same:
+        same[0]["tts"] = rule.tts
+    else:
+        entry = CommentedMap(
+            term=rule.term, tts=rule.tts, locale=rule.locale, case_sensitive=rule.case_sensitive
+        )
+        entry.fa.set_flow_style()
+        lexicon.append(entry)
+    written = io.StringIO()
+    yaml.dump(document, written)
+    read({where: written.getvalue()})
+    return written.getvalue()
 
 
 def _rules(kind: type[Rule], entries: Sequence[Any], *, where: str) -> dict[Hashable, Rule]:

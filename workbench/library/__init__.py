@@ -346,9 +346,12 @@ class Episode(Place):
 
     def style_guide(self, language: str) -> dict[str, str]:
         """Return file name -> text of the series' style guides: for all languages, then for one."""
-        names = ("style_guide.yaml", f"style_guide.{language}.yaml")
-        paths = [self.series_folder / name for name in names]
+        paths = [self.series_folder / "style_guide.yaml", self.style_guide_path(language)]
         return {path.name: read_text(path) for path in paths if path.is_file()}
+
+    def style_guide_path(self, language: str) -> Path:
+        """Return where the series' style guide for one language is."""
+        return self.series_folder / f"style_guide.{language}.yaml"
 
     def engine_overrides(self) -> Mapping[str, str]:
         """Return kind -> engine as ``given/episode.yaml`` has it."""

@@ -6,7 +6,7 @@ const KEYS = [
   ["o", "play the original"], ["t", "play the take by itself"], ["a", "approve"], ["x", "reject"],
   ["e", "edit the translation"], ["s", "correct the source text"], ["n", "write a note"],
   ["l", "lock or unlock the take"], ["g", "ask for a new take"], ["v", "who speaks is out of the picture, or in it"], ["r", "run the line again"], ["u", "undo"],
-  ["/", "search"], ["Ctrl Enter", "save what is being written"], ["Esc", "leave it"], ["?", "these keys"],
+  ["m", "more: split, join, times, speaker, pronunciation, take"], ["/", "search"], ["Ctrl Enter", "save what is being written"], ["Esc", "leave it"], ["?", "these keys"],
 ]
 const FLAGS = {
   conflict: "people disagree", stale: "decided on other words", orphaned: "its line is gone", moved: "moved",
@@ -41,6 +41,7 @@ function render({ model, el }) {
   const place = model.get("place")
   let asked = 0 // acts that the kernel has not answered yet
   const act = (verb, ...given) => { asked += 1; model.send({ verb, given }) }
+  const actWith = (verb, named) => { asked += 1; model.send({ verb, named }) }
   const set = (name, value) => { model.set(name, value); model.save_changes() }
   const button = (label, key, verb, title) =>
     h("button", { type: "button", title, class: "wb-act", "data-verb": verb, onclick: () => act(verb) }, label,
@@ -97,7 +98,7 @@ function render({ model, el }) {
           h("span", { lang: place.source, dir: "auto" }, row.source),
           h("span", { lang: place.target, dir: "auto" }, row.target)),
         h("span", { class: "wb-state" }, STATES[row.state],
-          ...row.flags.map((flag) => h("small", { title: FLAGS[flag] ?? flag }, flag))))))
+          ...row.flags.map((flag) => h("small", { title: FLAGS[flag] ?? flag }, flag.replace("_", " ")))))))
     if (!list.children.length) fill(list, h("p", { class: "wb-none" }, "No line passes these filters."))
     showSelected()
   }
@@ -171,10 +172,69 @@ function render({ model, el }) {
     button("Approve", "a", "approve", "It is right as it reads now"), button("Reject", "x", "reject", "It is not right"),
     lock, button("New take", "g", "regenerate", "Ask for another take, with the next rerun"),
     button("Run again", "r", "rerun", "Speak this line again, with all that follows"))
+
+  // what is needed less often
+  const field = (label, input) => h("label", {}, h("span", {}, label), input)
+  const number = (label, properties) => h("input", { type: "number", "aria-label": label, ...properties })
+  const part = (label, ...inside) => h("div", { class: "wb-part", role: "group", "aria-label": label },
+    h("b", {}, label), h("div", {}, ...inside))
+  const go = (label, verb, onclick, title) =>
+    h("button", { type: "button", title, class: "wb-act", "data-more": verb, onclick }, label)
+  const words = h("div", { class: "wb-words", lang: place.source, dir: "auto" })
+  const join = go("Join with the next line", "merge", () => act("merge"), "Make one line of this one and the next")
+  const start = number("Start, seconds", { step: "0.01", min: "0" }), end = number("End, seconds", { step: "0.01", min: "0" })
+  const speaker = h("select", { "aria-label": "Who says it" })
+  const sight = go("", "off_screen", () => act("off_screen"), "Lips need no match where nobody sees them")
+  const term = h("input", { type: "text", maxlength: "200", lang: place.target, dir: "auto" })
+  const sounds = h("input", { type: "text", maxlength: "200", dir: "auto" })
+  const scope = h("select", { "aria-label": "Where it is spoken so" }, h("option", { value: "line" }, "in this line"),
+    h("option", { value: "dub" }, "in the whole dub"), h("option", { value: "series" }, "in the series' lexicon"))
+  const seed = number("Seed", { step: "1", min: "0", placeholder: "next" })
+  const rate = number("Rate", { step: "0.05", min: "0.5", max: "2", placeholder: "fitting" })
+  const settings = h("div", { class: "wb-settings" })
+  const ms = (input) => Math.round(Number(input.value) * 1000)
+  const given = (input) => (input.value.trim() === "" ? null : Number(input.value))
+  const pronounce = () => { act("pronounce", term.value, sounds.value, scope.value); term.value = sounds.value = "" }
+  const regenerate = () => {
+    const d = model.get("detail"), named = { seed: given(seed), rate: given(rate) }
+    for (const input of settings.querySelectorAll("input")) {
+      const was = d.settings[input.name]
+      const now = typeof was === "boolean" ? input.checked : typeof was === "number" ? Number(input.value) : input.value
+      if (now !== was) named[input.name] = now
+    }
+    actWith("regenerate", named)
+  }
+  const more = h("details", { class: "wb-more" }, h("summary", {}, "More", h("kbd", { "aria-hidden": "true" }, "m")),
+    part("Line", join, sight),
+    part("Split before", words),
+    part("Times", field("from", start), field("to", end),
+      go("Set", "retime", () => act("retime", ms(start), ms(end)), "Give the line this time, in seconds")),
+    part("Speaker", speaker, go("Set", "reassign", () => act("reassign", speaker.value), "This speaker says the line")),
+    part("Pronounce", field("word", term), field("as", sounds), scope, go("Add", "pronounce", pronounce)),
+    part("New take", field("seed", seed), field("rate", rate), settings,
+      go("Ask", "regenerate", regenerate, "Speak it so with the next rerun")))
+  const openMore = () => { more.open = !more.open; if (more.open) more.firstChild.focus() }
+
+  function showMore(d, fresh) {
+    join.disabled = d.last
+    sight.textContent = d.flags.includes("off_screen") ? "Speaker is in the picture" : "Speaker is out of the picture"
+    fill(words, ...d.cuts.map(([at, , second]) => h("button", { type: "button", "data-cut": at,
+      title: `split at ${clock(at)}`, onclick: () => { act("split", at); list.focus() } }, second.split(" ")[0])))
+    if (!d.cuts.length) fill(words, h("span", { class: "wb-soft" }, "No word of it was heard inside the line."))
+    if (fresh || !more.contains(document.activeElement)) {
+      start.value = (d.start / 1000).toFixed(2); end.value = (d.end / 1000).toFixed(2)
+      fill(speaker, ...model.get("summary").speakers.map((v) => h("option", { value: v }, v)))
+      speaker.value = d.speaker
+      fill(settings, ...Object.entries(d.settings).map(([key, was]) => field(key.replaceAll("_", " "),
+        h("input", { name: key, type: typeof was === "number" ? "number" : typeof was === "boolean" ? "checkbox" : "text",
+          step: "any", value: String(was), checked: was === true }))))
+    }
+    if (fresh) term.value = sounds.value = seed.value = rate.value = ""
+  }
   const findings = h("ul", { class: "wb-findings" }), history = h("ol", { class: "wb-history" })
   const detail = h("section", { class: "wb-detail", "aria-label": "Selected line" },
     facts, flags, canvas, said, h("div", { class: "wb-players" }, ...players), verbs,
-    source.box, target.box, diff, estimate,
+    more, source.box, target.box, diff, estimate,
     h("h3", {}, "Findings"), findings, note.box, h("h3", {}, "Decisions"), history, audio)
 
   let shown = ""
@@ -190,6 +250,7 @@ function render({ model, el }) {
     if (d.id !== shown || document.activeElement !== source.area) source.show()
     if (d.id !== shown || document.activeElement !== target.area) target.show()
     if (d.id !== shown) note.show()
+    showMore(d, d.id !== shown)
     shown = d.id
     lock.firstChild.textContent = d.locked ? "Unlock take" : "Lock take"
     players[1].firstChild.textContent = d.take ? `Take, ${seconds(d.take.ms)}` : "No take"
@@ -197,6 +258,7 @@ function render({ model, el }) {
       h("i", {}, f.action))))
     if (!d.findings.length) fill(findings, h("li", { class: "wb-soft" }, "Nothing was found."))
     fill(history, ...d.decisions.map((one) => h("li", {}, h("b", {}, one.who), ` ${one.action}`,
+      h("small", { class: "wb-log", title: "the log that holds it" }, one.log),
       one.text && h("q", { dir: "auto" }, one.text), h("span", { class: "wb-soft" }, ` ${one.at}`),
       one.standing === "holds" ? null : h("b", { class: "wb-standing" }, one.standing))))
     if (!d.decisions.length) fill(history, h("li", { class: "wb-soft" }, "Nobody has decided anything yet."))
@@ -333,12 +395,12 @@ function render({ model, el }) {
     " ": () => play("dub"), o: () => play("source"), t: () => play("take"), a: () => act("approve"),
     x: () => act("reject"), l: () => act("lock"), g: () => act("regenerate"), r: () => act("rerun"), v: () => act("off_screen"),
     u: () => act("undo"), e: () => target.area.focus(), s: () => source.area.focus(), n: () => note.area.focus(),
-    "/": () => search.focus(), "?": () => help.showModal(),
+    m: openMore, "/": () => search.focus(), "?": () => help.showModal(),
   }
   root.addEventListener("keydown", (event) => {
     const writing = event.target.closest("input, textarea, select, dialog")
-    const pressing = event.target.closest("button") && event.key === " "
-    if (event.key === "Escape" && event.target === search) list.focus()
+    const pressing = event.target.closest("button, summary") && event.key === " "
+    if (event.key === "Escape" && (event.target === search || more.contains(event.target))) list.focus()
     if (writing || pressing || event.ctrlKey || event.metaKey || event.altKey || !does[event.key]) return
     event.preventDefault(); event.stopPropagation()
     does[event.key]()

@@ -51,7 +51,7 @@ def linked(model: Review) -> Board:
 
     def act(_: Board, asked: dict[str, Any], __: Any) -> None:
         with board.hold_sync():  # what changes goes over in one message
-            model.do(str(asked.get("verb")), *asked.get("given", ()))
+            model.do(str(asked.get("verb")), *asked.get("given", ()), **asked.get("named", {}))
         board.send({"done": asked.get("verb")})
 
     board.on_msg(act)

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 import regex
@@ -60,8 +62,9 @@ class Listing:
         *,
         opts: qa.Options,
         room: timing.Options,
+        settings: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        self.tables = tables
+        self.tables, self.settings = tables, settings
         self.segments: Table[Segment] = tables[Segment]
         takes = wording.heard(tables[Take], tables[Placement])
         self.translations: Table[Translation] = wording.said(tables[Translation], takes)
@@ -160,12 +163,16 @@ class Listing:
                 "key": take.key,
             },
             "room": end - start,
+            "cuts": self.cuts(name),
+            "last": self.after(name) is None,
+            "settings": dict(self.settings),
             "locked": bool(line.locked),
             "decisions": [
                 {
                     "who": one.decision.who,
                     "at": one.decision.at[:16].replace("T", " "),
                     "action": one.decision.action.replace("_", " "),
+                    "log": review.log_of(one.decision.action),
                     "text": one.value.text or "",
                     "standing": one.standing,
                 }
@@ -188,6 +195,24 @@ class Listing:
         start, end = self.rooms.get(name, (0, 0))
         ms = round(self._pace_of(self.takes.get(name)) * letters(text))
         return {"ms": ms, "room": end - start, "tempo": round(max(1.0, ms / max(1, end - start)), 2)}
+
+    def cuts(self, name: str) -> list[list[Any]]:
+        """Return where a line can be split: ms between two words heard, and the texts of the halves."""
+        line = self.lines[name]
+        start, end = line.segment.start, line.segment.end
+        heard = [w for w in self.tables[Word] if start <= w.start and w.end <= end]
+        found, at = [], 0
+        for before, word in pairwise(heard):
+            place, cut = line.source.find(f" {word.text}", at), (before.end + word.start) // 2
+            if place > 0 and start < cut < end:
+                found.append([cut, line.source[:place].strip(), line.source[place:].strip()])
+                at = place + 1
+        return found
+
+    def after(self, name: str) -> Segment | None:
+        """Return the line that comes after one; `None` for the last."""
+        ids = [row.id for row in self.segments]
+        return self.segments[ids.index(name) + 1] if name in ids[:-1] else None
 
     def window(self, name: str) -> tuple[int, int]:
         """Return the stretch of film that is drawn with a line: up to the middle of each neighbour."""

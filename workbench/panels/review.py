@@ -12,17 +12,19 @@ reviewer asked for and cannot have is said in `message`; it never stops the pane
 from __future__ import annotations
 
 import getpass
+import inspect
 import os
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Dict, Enum, HasTraits, Int, List, Unicode, observe
 
-from workbench import library, qa, review, timing, tts
+from workbench import glossary, library, qa, review, timing, tts
 from workbench.errors import LibraryError, RecordError, WorkbenchError
+from workbench.glossary import Pronunciation
 from workbench.panels.listing import KINDS, Filters, Listing, changes
 from workbench.panels.rerun import Rerun
 from workbench.panels.sounds import Clips
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from workbench.panels.board import Board
 
 PAGE = 100  # lines shown at once
+RATES = (0.5, 2.0)  # slowest and fastest that a take may be asked for
 FILTERS = ("verdict", "state", "speaker", "search", "order")
 UNSURE = {"conflict", "stale", "orphaned", "pending"}  # flags of lines that nobody approves unheard
 
@@ -125,10 +128,76 @@ class Review(HasTraits):
         y, _ = library.read_sound(self.dub.stage("tts") / line.take.sound)
         self._decide("lock", sound=tts.digest(y))
 
-    def regenerate(self) -> None:
-        """Ask for another take of the selected line: with the next seed, from the next rerun on."""
-        asked = self._line.regenerate
-        self._decide("regenerate", seed=(asked.seed or 0) + 1 if asked else 1)
+    def regenerate(self, seed: int | None = None, rate: float | None = None, **options: Any) -> None:
+        """Ask for another take of the selected line, from the next rerun on.
+
+        With the next seed, where none is given; at a rate (1.0 is natural); with settings of the engine.
+        """
+        asked, known = self._line.regenerate, self._listing.settings
+        unknown = [name for name, given in options.items() if type(known.get(name)) is not type(given)]
+        if unknown or (rate is not None and not RATES[0] <= rate <= RATES[1]):
+            raise RecordError(
+                "ask for a new take",
+                f"{unknown[0]} is no such setting of the engine" if unknown else f"the rate is {rate}",
+                f"Rates are {RATES[0]} to {RATES[1]}; settings: {known}.",
+            )
+        seed = (asked.seed or 0) + 1 if seed is None and asked else 1 if seed is None else seed
+        self._decide("regenerate", seed=seed, rate=rate, options=options or None)
+
+    def split(self, at: int) -> None:
+        """Cut the selected line in two before the word that begins after `at` ms, one of its `cuts`."""
+        halves = {cut: texts for cut, *texts in self._listing.cuts(self._line.id)}
+        if at not in halves:
+            raise RecordError("split the line", f"no word begins at {at} ms", "Choose one of its words.")
+        self._decide("split", cut=at, texts=tuple(halves[at]))
+
+    def merge(self) -> None:
+        """Join the selected line with the one after it."""
+        after = self._listing.after(self._line.id)
+        if after is None:
+            raise RecordError("join the line with the next", "it is the last one", "Join the one before it.")
+        self._decide("merge", other=review.Anchor.of(after))
+
+    def retime(self, start: int, end: int) -> None:
+        """Give the selected line another time, in ms."""
+        if end > self._listing.duration:
+            raise RecordError(
+                f"end the line at {end} ms", f"the film has {self._listing.duration} ms", "End it earlier."
+            )
+        if (start, end) != (self._line.segment.start, self._line.segment.end):
+            self._decide("retime", start=start, end=end)
+
+    def reassign(self, speaker: str) -> None:
+        """Say that another of the film's speakers says the selected line."""
+        said = review.said_by(speaker, self._listing.lines.values())
+        if said is None:
+            known = ", ".join(self._listing.counts()["speakers"])
+            raise RecordError(
+                f"give the line to {speaker!r}", "nobody of that name says a line", f"There are: {known}."
+            )
+        if speaker != self._line.segment.speaker:
+            self._decide("reassign", speaker=speaker, other=said)
+
+    def pronounce(self, term: str, said: str, scope: str = "line") -> None:
+        """Say how a word is spoken: in the selected line, in every line of the dub, or in the series.
+
+        The last is no decision: it is written into the series' style guide.
+        """
+        term, said, locale = term.strip(), said.strip(), self.dub.language
+        if not term or not said:
+            raise RecordError(f"pronounce {term!r}", "one side is empty", "Write the word and how it sounds.")
+        if scope == "series":
+            path = self.dub.episode.style_guide_path(locale)
+            text = library.read_text(path) if path.is_file() else ""
+            rule = Pronunciation(term, said, locale)
+            library.write_text(
+                path, glossary.with_rule(text, rule, where=path.name, project=path.parent.name)
+            )
+            self.message = f"written into {path.name}, where it can be changed; workbench repro speaks it"
+            return
+        if scope == "line" and term.casefold() not in self._line.text.casefold():
+            raise RecordError(f"pronounce {term!r}", "the line does not say it", "Write a word of the line.")
+        self._decide("pronounce", term=term, tts=said, locale=locale, everywhere=scope == "dub")
 
     def off_screen(self) -> None:
         """Say that whoever speaks the selected line is out of the picture; a second time, in it."""
@@ -194,18 +263,20 @@ class Review(HasTraits):
     # what the panel calls
 
     VERBS = (
-        "approve", "approve_ok", "reject", "edit", "edit_source", "note", "lock", "regenerate", "off_screen",
-        "undo", "rerun", "rerun_approved", "next", "guess", "listen", "refresh",
+        "approve", "approve_ok", "reject", "edit", "edit_source", "note", "lock", "regenerate", "split",
+        "merge", "retime", "reassign", "pronounce", "off_screen", "undo", "rerun", "rerun_approved", "next",
+        "guess", "listen", "refresh",
     )  # fmt: skip
 
-    def do(self, verb: str, *given: Any) -> None:
+    def do(self, verb: str, *given: Any, **named: Any) -> None:
         """Do one of `VERBS`; why it cannot be done is in `message`."""
         try:
-            if verb not in self.VERBS or len(given) > 1 or not all(isinstance(g, str | int) for g in given):
+            plain = all(isinstance(g, str | int | float | None) for g in (*given, *named.values()))
+            if verb not in self.VERBS or not plain or not _fits(getattr(self, verb), given, named):
                 raise RecordError(f"do {verb!r} in the panel", "there is no such act", "Reload the page.")
             if verb not in ("refresh", "guess", "listen", "next"):
                 self.message = ""
-            getattr(self, verb)(*given)
+            getattr(self, verb)(*given, **named)
         except WorkbenchError as error:
             self.message = str(error)
 
@@ -221,6 +292,10 @@ class Review(HasTraits):
         chosen, at = [self._line] if lines is None else lines, self.now()
         made = [review.decide(action, line, who=self.who, at=at, **carried) for line in chosen]
         self._append([(review.log_of(action), decision) for decision in made])
+        stage = review.log_of(action)
+        if stage in library.STAGES and made:
+            shared = ", in every dub of the episode" if stage in library.SOURCE_STAGES else ""
+            self.message = f"{_said(action, 1)} noted; the next rerun goes from {stage} on{shared}"
 
     def _write(self, action: str, text: str, before: str) -> None:
         text = text.strip()
@@ -262,7 +337,13 @@ class Review(HasTraits):
             self._decisions(),
             opts=self.dub.options("qa", qa.Options),
             room=self.dub.options("timing", timing.Options),
+            settings=self._settings(),
         )
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings of the synthesiser, with what they are."""
+        choice = self.dub.choice("tts")
+        return choice.options.get(choice.engine, {})
 
     def _decisions(self) -> Iterable[Decision]:
         return review.read(self.dub.review(*review.LOGS))
@@ -315,6 +396,15 @@ def view(model: Review) -> Board:
     from workbench.panels import board
 
     return board.linked(model)
+
+
+def _fits(act: Callable[..., None], given: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
+    """Say whether an act takes as many values, and of these names."""
+    try:
+        inspect.signature(act).bind(*given, **named)
+    except TypeError:
+        return False
+    return True
 
 
 def _said(action: str, lines: int) -> str:

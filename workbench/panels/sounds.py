@@ -71,18 +71,24 @@ class Clips:
         """
         source, sr = self._cut(self.dub.stage("media") / "programme.wav", start, end)
         dub, dub_sr = self._cut(self.dub.stage("mix") / "dub.wav", start, end)
-        urls = {"source": self._serve(source, sr=sr), "dub": self._serve(dub, sr=dub_sr)}
+        urls = {"source": self.serve(source, sr=sr), "dub": self.serve(dub, sr=dub_sr)}
         if take is not None:
             spoken, take_sr = library.read_sound(self.dub.stage("tts") / take)
-            urls["take"] = self._serve(spoken, sr=take_sr)
+            urls["take"] = self.serve(spoken, sr=take_sr)
         return {"urls": urls, "peaks": {"source": peaks(source), "dub": peaks(dub)}}
+
+    def file(self, path: Path) -> str:
+        """Return the address of a sound that a stage put out."""
+        y, sr = library.read_sound(path)
+        return self.serve(y, sr=sr)
 
     @staticmethod
     def _cut(path: Path, start: int, end: int) -> tuple[Sound, int]:
         sr = library.SoundFile(path).sr
         return library.read_sound(path, start=audio.samples(start, sr=sr), stop=audio.samples(end, sr=sr))
 
-    def _serve(self, y: Sound, *, sr: int) -> str:
+    def serve(self, y: Sound, *, sr: int) -> str:
+        """Return the address of a sound; raises `LibraryError` where it cannot be served."""
         folder = self.dub.reports / "clips"
         path = folder / f"{hashlib.sha256(y.tobytes()).hexdigest()[:24]}.ogg"
         address = server().url(path)

@@ -19,7 +19,7 @@ and any of these flags:
 | flag | when | applied |
 |---|---|---|
 | conflict | two people decided the same thing differently, and neither knew of the other's | neither |
-| stale | a decision was taken on other words, or on a text that has changed since | no |
+| stale | a decision was taken on other words, on a text that has changed, or on a speaker now unknown | no |
 | orphaned | the line that was decided on is gone; it is listed as it was | no |
 | moved | a decision followed its line to another time | yes |
 | held | a decision waits until the line is rerun | no |
@@ -92,6 +92,7 @@ __all__ = [
     "off_screen",
     "read",
     "revise",
+    "said_by",
     "slot",
     "undo",
     "unsettled",
@@ -203,6 +204,16 @@ def decide(action: str, line: Line, *, who: str, at: datetime | str, **carried: 
     return make(action, line.id, who=who, at=at, line=Anchor.of(line.segment), after=after, **carried)
 
 
+def said_by(speaker: str, lines: Iterable[Line]) -> Anchor | None:
+    """Return the longest line that a speaker says unless reviewers decided so; `None` where there is none.
+
+    A `reassign` carries it (`Value.other`), as labels of speakers change.
+    """
+    own = [x.segment for x in lines if x.segment.speaker == speaker and not x.holding("speaker")]
+    longest = max(own, key=lambda row: (row.end - row.start, -row.start), default=None)
+    return Anchor.of(longest) if longest else None
+
+
 def fold(
     decisions: Iterable[Decision],
     segments: Sequence[Segment],
@@ -271,7 +282,7 @@ def _in_the_film(line: Line, one: Anchored) -> bool:
         case "retime":
             return (segment.start, segment.end) == (asked.start, asked.end)
         case "reassign":
-            return segment.speaker == asked.speaker
+            return segment.speaker == one.found.speaker
         case "split":
             return asked.cut is not None and (segment.end <= asked.cut or segment.start >= asked.cut)
         case "merge":
@@ -314,11 +325,17 @@ def findings(decisions: Iterable[Anchored]) -> Table[Score]:
         "stale": ("it was decided on other words", "Look at the line again, and decide anew or undo."),
         "orphaned": ("its line is gone", "Decide again on the line that took its place, or undo."),
         "held": ("it waits to be rerun", "Rerun the line, or undo."),
+        "cast": ("another speaks there, or another synthesiser", "Choose a voice again, or undo."),
+        "reassign": (
+            "on other words, or to a speaker who is heard no more",
+            "Choose a speaker again, or undo.",
+        ),
     }
     rows = []
     for one in decisions:
         if one.standing != "holds":
-            reason, action = why[one.standing]
+            of = one.decision.action if one.standing == "stale" else ""
+            reason, action = why.get(of, why[one.standing])
             on = "" if one.found.id else f" on {one.decision.subject}"
             evidence = f"{one.decision.action}{on} by {one.decision.who}: {reason}"
             rows.append(Score(one.found.id or "", "review", "warn", None, None, evidence, action))

@@ -28,6 +28,7 @@ class Found:
     id: str | None
     how: How
     same_time: bool
+    speaker: str | None = None  # reassign: what the speaker who was meant is called now
 
 
 class Finder:
@@ -64,6 +65,17 @@ class Finder:
         if best:
             return Found(best.id, "stale", False)
         return Found(line.id, "stale", False) if line else Found(None, "orphaned", False)
+
+    def speaker(self, label: str | None, said: Anchor | None) -> str | None:
+        """Return what the speaker of a label, who said a line, is called now; `None` where nobody can tell.
+
+        Labels come from the diariser, which may give them otherwise the next time. Without a line, a label
+        that is still there stands for itself.
+        """
+        if said is None:
+            return label if any(line.speaker == label for line in self._lines) else None
+        found = self.find("", said)
+        return self._by_id[found.id].speaker if found.id and found.how in ("exact", "moved") else None
 
     def get(self, name: str) -> Segment | None:
         """Return the line of an id, or `None`."""

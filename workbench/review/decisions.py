@@ -58,7 +58,7 @@ class Value:
     start: int | None = None  # retime, ms
     end: int | None = None
     cut: int | None = None  # split: where the second half begins, ms
-    other: Anchor | None = None  # merge: the line that joins this one
+    other: Anchor | None = None  # merge: the line that joins this one; reassign: one that the speaker says
     speaker: str | None = None  # reassign
     off_screen: bool | None = None  # off_screen: whether whoever speaks is out of the picture
     voice: str | None = None  # cast
@@ -335,7 +335,8 @@ def slot(decision: Decision) -> str:
 
 def effect(decision: Decision) -> tuple[str, Value]:
     """Return what a decision does, without on what and knowing what: equal for two that agree."""
-    return decision.action, replace(value(decision), line=None, after=(), take=None)
+    done = replace(value(decision), line=None, after=(), take=None)
+    return decision.action, replace(done, other=None) if decision.action == "reassign" else done
 
 
 def knew(decision: Decision, other: Decision, known: Mapping[str, Decision]) -> bool:

@@ -51,7 +51,7 @@ def _apply(lines: dict[str, Segment], line: Segment, one: Anchored) -> set[str]:
         case "edit_source":
             lines[line.id] = replace(line, text=asked.text or "")
         case "reassign":
-            lines[line.id] = replace(line, speaker=asked.speaker or "")
+            lines[line.id] = replace(line, speaker=one.found.speaker or "")
         case "retime":
             lines[line.id] = replace(line, start=asked.start or 0, end=asked.end or 0)
         case "split":

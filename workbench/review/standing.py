@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from workbench.records import Decision, Segment
@@ -89,7 +89,7 @@ def in_place(decision: Decision, finder: Finder) -> str | None:
         return None
     wanted = {
         "edit_source": line.text == asked.text,
-        "reassign": line.speaker == asked.speaker,
+        "reassign": line.speaker == finder.speaker(asked.speaker, asked.other),
         "retime": (line.start, line.end) == (asked.start, asked.end),
         "split": asked.cut is not None and line.end <= asked.cut and finder.starting(asked.cut),
     }
@@ -101,7 +101,12 @@ def _find(decision: Decision, finder: Finder, former: Mapping[tuple[str, Anchor]
     if was is None:
         return Found(None, "orphaned", False)
     now = former.get((decision.subject, was)) if log_of(decision.action) == "segment" else None
-    return Found(now, "exact", True) if now and finder.get(now) else finder.find(decision.subject, was)
+    found = Found(now, "exact", True) if now and finder.get(now) else finder.find(decision.subject, was)
+    if decision.action != "reassign" or found.how == "orphaned":
+        return found
+    asked = value(decision)
+    speaker = finder.speaker(asked.speaker, asked.other)
+    return replace(found, speaker=speaker, how=found.how if speaker else "stale")
 
 
 def _standing(

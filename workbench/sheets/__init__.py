@@ -2,11 +2,12 @@
 
 Conventions
 -----------
-Cells hold one line of text each. A row knows its line by its id, and carries in `Row.seen` what it said
-when it was written and which decisions stood then: an edited cell becomes a decision on the line as it was,
-so that what others decided meanwhile is neither undone nor overwritten. Rows may be in any order. A row that
-is missing deletes nothing. Nothing in a cell is ever computed: text that a spreadsheet would take for a
-formula is written as text, and a formula is refused.
+Cells hold one line of text each. A row knows its line by its id, and carries in `Row.seen` what it said when
+it was written and which decisions stood then: an edited cell becomes a decision on the line as it was, so
+that what others decided meanwhile is neither undone nor overwritten. Rows may be in any order. A row that is
+missing deletes nothing, and one that was added belongs to no line: both are reported, and lines are split
+and joined in the review panel alone. Nothing in a cell is ever computed: text that a spreadsheet would take
+for a formula is written as text, and a formula is refused.
 
 | form | holds | where ids are kept |
 |---|---|---|

@@ -55,7 +55,7 @@ class Report:
     def __str__(self) -> str:
         says = {
             "missing": "rows missing (their lines stay as they are)",
-            "unknown": "rows that belong to no line (not taken in)",
+            "unknown": "rows that belong to no line (not taken in; split and join lines in the review panel)",
             "moved": "rows in another place (it means nothing)",
             "both": "lines that changed elsewhere too (look at them)",
         }
@@ -106,7 +106,8 @@ def decisions(
         place = f"{where}, row {number} ({row.id})"
         then = _row(line)
         seen = seen_of(row.seen or then.seen, where=place)
-        made = list(_edits(row, seen, who=who, at=at, where=place))
+        said = review.said_by(row.speaker, present.values())
+        made = list(_edits(row, seen, said, who=who, at=at, where=place))
         if made and row.seen and seen != seen_of(then.seen, where=place):
             both.append(row.id)
         found += made
@@ -132,7 +133,9 @@ def _moved(order: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in order if name not in kept)
 
 
-def _edits(row: Row, seen: Seen, *, who: str, at: datetime | str, where: str) -> Iterable[Decision]:
+def _edits(
+    row: Row, seen: Seen, said: Anchor | None, *, who: str, at: datetime | str, where: str
+) -> Iterable[Decision]:
     start, end, speaker, source, target, verdict = seen.cells
 
     def make(action: str, **carried: object) -> Decision:
@@ -146,7 +149,11 @@ def _edits(row: Row, seen: Seen, *, who: str, at: datetime | str, where: str) ->
     if (row.start, row.end) != (start, end):
         yield make("retime", start=row.start, end=row.end)
     if row.speaker != speaker:
-        yield make("reassign", speaker=row.speaker)
+        if said is None:
+            raise RecordError(
+                f"read {where}, speaker", f"nobody is called {row.speaker!r}", "Write one of the speakers."
+            )
+        yield make("reassign", speaker=row.speaker, other=said)
     if row.source != source:
         yield make("edit_source", text=row.source)
     if row.target != target:

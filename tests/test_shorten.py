@@ -219,7 +219,7 @@ def test_a_later_round_asks_for_the_lines_that_still_lack_time_alone():
 
 
 def test_a_line_that_is_heard_too_fast_is_shortened_though_it_has_its_time():
-    text = LONG[:53]
+    text = LONG[:66]
     segments, translations = scene("Hola.", text, "Hola.")
     easy, hasty = (replace(FITTING, max_pace=pace) for pace in (1.3, 2.0))
     done = run(segments, translations, Shortener(), fitting=easy)

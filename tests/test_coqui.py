@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from tests.tiny import coqui as tiny
 from workbench.audio import Reference
@@ -75,6 +77,13 @@ class TestXtts:
         torch.manual_seed(7)
         say(coqui)
         assert torch.equal(torch.rand(3), expected)
+
+    def test_rounds_the_same_whichever_thread_calls(self, xtts):
+        coqui = engine(xtts)
+        before = say(coqui)
+        with threadpool_limits(limits=1), ThreadPoolExecutor(1) as other:
+            assert np.array_equal(say(coqui), before)
+            assert np.array_equal(other.submit(say, coqui).result(), before)
 
     def test_a_voice_is_heard_once_and_known_by_its_clips(self, xtts):
         coqui = engine(xtts)

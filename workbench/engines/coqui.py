@@ -37,6 +37,7 @@ from workbench.records import EngineVoice
 
 LICENCES = {"CPML": "https://coqui.ai/cpml"}  # those that must be accepted, and where they stand
 SHORTEST_REFERENCE = 330  # ms
+DRAWS = threading.RLock()  # one process has one source of random numbers
 # What coqui-tts and PyTorch raise for files that do not fit each other
 MISFITS = (RuntimeError, OSError, pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError,
            AttributeError, AssertionError)  # fmt: skip
@@ -76,7 +77,6 @@ class Coqui:
     def __init__(self, options: CoquiOptions, *, given: Path | None) -> None:
         self.options = options
         self.folder = models.place(options.model)
-        self._lock = threading.RLock()
         self._tags: dict[str, str] = {}
 
     @classmethod
@@ -180,10 +180,13 @@ class Coqui:
                 f"speak {text!r}", "there is nothing in it to pronounce", "Write words, or drop the line."
             )
         tag = self._language(language)
-        with self._lock:
+        with DRAWS:
             model = self._model
             try:
-                with _seeded(seed), devices.memory(f"speak {text!r}", lower="the length of that line"):
+                with (
+                    _seeded(seed, threads=self._threads),
+                    devices.memory(f"speak {text!r}", lower="the length of that line"),
+                ):
                     y = model.say(text, voice, language=tag, rate=rate)
             except FAILURES as error:
                 raise SpeechError(
@@ -199,6 +202,13 @@ class Coqui:
             known = self.options.languages or self._settings.get("languages") or ()
             self._tags[language] = languages.nearest(language, known, engine=self.options.model)
         return self._tags[language]
+
+    @cached_property
+    def _threads(self) -> int:
+        import torch
+
+        found: int = torch.get_num_threads()
+        return found
 
     @cached_property
     def _settings(self) -> dict[str, Any]:
@@ -238,13 +248,21 @@ class Coqui:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Draw the same numbers each time, and leave the process's own draws as they were."""
+def _seeded(seed: int, *, threads: int) -> Iterator[None]:
+    """Draw and round the same each time, and leave the process as it was.
+
+    How many threads share a sum decides how it is rounded, and each thread has a number of its own.
+    """
     import torch
 
-    with (
-        torch.random.fork_rng(devices=range(torch.cuda.device_count())),
-        torch.backends.cudnn.flags(enabled=True, deterministic=True),
-    ):
-        torch.manual_seed(seed)
-        yield
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with (
+            torch.random.fork_rng(devices=range(torch.cuda.device_count())),
+            torch.backends.cudnn.flags(enabled=True, deterministic=True),
+        ):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(before)

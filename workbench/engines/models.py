@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
@@ -26,7 +26,7 @@ MANIFEST = "fetched.json"
 T = TypeVar("T")
 
 _used: WeakValueDictionary[tuple[Hashable, ...], Any] = WeakValueDictionary()
-_loading = Lock()
+_loading = RLock()
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,6 +206,7 @@ class TestDecisions:
         desk.approve()
         [decision] = review.read(dub.review("qa"))
         assert (decision.subject, decision.action, decision.who) == (desk.selected, "approve", "ana")
+        assert desk.message == ""
         assert row(desk, desk.selected)["state"] == "approved"
         assert desk.summary["approved"] == 1
 

@@ -309,7 +309,7 @@ class TestAnchors:
         ana("edit_text", text="x")
         found = review.findings(review.anchored(ana.log, others(FIRST)))
         assert [(score.check, score.verdict) for score in found] == [("review", "warn")]
-        assert f"edit_text on {FIRST} by ana: its line is gone" in found[0].evidence
+        assert f"edit text on {FIRST} by ana: its line is gone" in found[0].evidence
 
     def test_a_verdict_on_another_text_is_a_finding_of_its_line(self, ana):
         ana("approve")

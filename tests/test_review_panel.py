@@ -301,6 +301,8 @@ def test_a_line_is_split_given_away_and_pronounced_by_hand(page, folder):
 
 
 def test_voices_are_heard_and_chosen(page, dub):
+    from axe_playwright_python.sync_playwright import Axe
+
     tab = page.run("harbour/notebooks/casting.ipynb", until=".widget-dropdown select")
     tab.click("button:has-text('Listen') >> nth=0")
     tab.wait_for_selector("audio >> nth=1")
@@ -311,6 +313,8 @@ def test_voices_are_heard_and_chosen(page, dub):
             )
             > 0
         )
+    results = Axe().run(tab, context=".jp-OutputArea-output .widget-vbox")
+    assert results.violations_count == 0, results.generate_report()
     voices = [voice.inner_text() for voice in tab.query_selector_all(".widget-dropdown >> nth=0 >> option")]
     tab.select_option(".widget-dropdown select >> nth=0", voices[-1])
     tab.click("button:has-text('Choose it') >> nth=0")

@@ -62,7 +62,7 @@ class Casting(HasTraits):
         super().__init__()
         self.dub, self.engine, self.who, self.now = dub, engine, who, now
         self._turns, self._speakers, self._clips = dub.read(Turn), dub.read(Speaker), dub.read(Clip)
-        self._cast, self._takes = dub.read(Cast).by("speaker"), dub.read(Take).by("segment")
+        self._cast, self._takes = dub.read(Cast).by("speaker"), dub.read(Take)
         self._served = Clips(dub)
         catalogue = [voice.name for voice in engine.voices(dub.language)]
         heard = {clip.speaker for clip in self._clips} if tts.clones(engine) else set()
@@ -102,18 +102,16 @@ class Casting(HasTraits):
         """Serve a speaker's reference clips, and the longest take of their lines."""
         own = [clip.sound for clip in self._clips if clip.speaker == speaker][:MOST_CLIPS]
         paths = [self.dub.stage("voices") / name for name in own]
-        lines = [row.id for row in self.dub.read(Segment) if row.speaker == speaker]
-        spoken = [self._takes[name] for name in lines if name in self._takes]
-        longest = max(spoken, key=lambda take: take.duration, default=None)
+        longest = max(self._spoken(speaker), key=lambda take: take.duration, default=None)
         take = self._served.file(self.dub.stage("tts") / longest.sound) if longest else ""
         self.sounds = {**self.sounds, speaker: {"clips": [*map(self._served.file, paths)], "take": take}}
 
     def hear(self, speaker: str, voice: str) -> None:
         """Serve a sample of a voice: it says a line of the speaker's. One that imitates has none yet."""
-        lines = [row.id for row in self.dub.read(Segment) if row.speaker == speaker and row.id in self._takes]
-        if not lines or voice not in {known.name for known in self.engine.voices(self.dub.language)}:
+        spoken = self._spoken(speaker)
+        if not spoken or voice not in {known.name for known in self.engine.voices(self.dub.language)}:
             raise LibraryError(f"hear {voice!r}", "there is no sample of it", "Choose it, and run the dub.")
-        text = max((self._takes[name].tts_text for name in lines), key=len)
+        text = max((take.tts_text for take in spoken), key=len)
         y, sr = self.engine.speak(text, voice=voice, language=self.dub.language, rate=1.0, seed=0)
         self.sample = {"speaker": speaker, "voice": voice, "url": self._served.serve(y, sr=sr)}
 
@@ -135,6 +133,10 @@ class Casting(HasTraits):
             }
             for row in self._speakers
         ]
+
+    def _spoken(self, speaker: str) -> list[Take]:
+        lines = {row.id for row in self.dub.read(Segment) if row.speaker == speaker}
+        return [take for take in self._takes if take.segment in lines]
 
     def distances(self, one: Speaker) -> dict[str, float]:
         """Return how unlike the other speakers sound: 1 less the cosine of their prints, 0..2."""

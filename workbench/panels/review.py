@@ -293,7 +293,7 @@ class Review(HasTraits):
         made = [review.decide(action, line, who=self.who, at=at, **carried) for line in chosen]
         self._append([(review.log_of(action), decision) for decision in made])
         stage = review.log_of(action)
-        if stage in library.STAGES and made:
+        if made and stage != "qa":  # what is said of a line changes nothing in it
             shared = ", in every dub of the episode" if stage in library.SOURCE_STAGES else ""
             self.message = f"{_said(action, 1)} noted; the next rerun goes from {stage} on{shared}"
 

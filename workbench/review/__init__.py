@@ -337,7 +337,7 @@ def findings(decisions: Iterable[Anchored]) -> Table[Score]:
             of = one.decision.action if one.standing == "stale" else ""
             reason, action = why.get(of, why[one.standing])
             on = "" if one.found.id else f" on {one.decision.subject}"
-            evidence = f"{one.decision.action}{on} by {one.decision.who}: {reason}"
+            evidence = f"{one.decision.action.replace('_', ' ')}{on} by {one.decision.who}: {reason}"
             rows.append(Score(one.found.id or "", "review", "warn", None, None, evidence, action))
     return Table(Score, rows)
 

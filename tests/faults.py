@@ -186,11 +186,18 @@ def _untranslated(dubbed: Dubbed, segment: str, draw: random.Random) -> Dubbed:
     return _rewritten(dubbed, segment, next(row.text for row in dubbed.film.segments if row.id == segment))
 
 
-def _term_missed(dubbed: Dubbed, segment: str, draw: random.Random) -> Dubbed | None:
-    for _, term in dubs.TERMS[dubbed.film.language]:
-        if term in _text(dubbed, segment):
-            return _rewritten(dubbed, segment, _text(dubbed, segment).replace(term, "patio"))
-    return None
+def _term_missed(dubbed: Dubbed, chosen: Sequence[str], draw: random.Random) -> Planted:
+    """Writes another word for a glossary term in half of the lines that have one."""
+    terms = {
+        row.segment: term
+        for row in dubbed.film.translations
+        for _, term in dubs.TERMS[dubbed.film.language]
+        if term in row.text
+    }
+    faulty = sorted(draw.sample(sorted(terms), -(-len(terms) // 2)))
+    for segment in faulty:
+        dubbed = _rewritten(dubbed, segment, _text(dubbed, segment).replace(terms[segment], "patio"))
+    return (dubbed.mixed() if faulty else dubbed), set(faulty)
 
 
 def _clipped(dubbed: Dubbed, segment: str, draw: random.Random) -> Dubbed:
@@ -305,7 +312,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("written in another language", ("language",), _each(_in_another_language, mix=True)),
     Fault("untranslated", ("language",), _each(_untranslated, mix=True)),
     Fault("take of an older text", ("take",), _each(_stale)),
-    Fault("glossary term missed", ("glossary",), _each(_term_missed, mix=True)),
+    Fault("glossary term missed", ("glossary",), _term_missed),
     Fault("clipped take", ("clipping",), _each(_clipped, mix=True)),
     Fault("clipped mix", ("clipping",), _clipped_in_the_mix),
     Fault("too fast", ("rate", "stretch"), _each(_too_fast, mix=True)),

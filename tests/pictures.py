@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
+from tests import browser
 from tests.structure import ROOT
 from workbench import display, library
 from workbench.records import Placement, Segment
 
-CHROMIUM = "/usr/bin/chromium"
-QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync")  # fmt: skip
+REVIEWER = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "Ana"}
 
 
 def main(folder: Path = ROOT / "reports" / "pictures") -> None:
-    """Write report.png and timeline.png; raises `LibraryError` where the demo is not dubbed yet."""
+    """Write report.png, panel.png, timeline.png; raises `LibraryError` where the demo is not dubbed yet."""
     dub = library.dub("demo/e01", "es", ROOT)
     folder.mkdir(parents=True, exist_ok=True)
+    os.environ.update(REVIEWER)
     timeline = display.timeline(dub.read(Segment), dub.read(Placement))
     (folder / "timeline.png").write_bytes(timeline.png())
-    with sync_playwright() as play, tempfile.TemporaryDirectory() as profile:
-        browser = play.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, args=[*QUIET], viewport={"width": 1280, "height": 1120}
-        )
-        page = browser.pages[0]
-        page.goto((dub.reports / "qa.html").as_uri())
-        page.screenshot(path=folder / "report.png")
-        browser.close()
+    with browser.chromium() as chromium:
+        report = chromium.new_page(viewport={"width": 1280, "height": 1120})
+        report.goto((dub.reports / "qa.html").as_uri())
+        report.screenshot(path=folder / "report.png")
+        with tempfile.TemporaryDirectory() as home, browser.lab(ROOT, Path(home)) as lab:
+            panel = browser.Page(chromium, lab).run("notebooks/review.ipynb", until=".wb .wb-row")
+            panel.wait_for_selector(".wb canvas, .wb svg, .wb img")
+            panel.locator(".wb").screenshot(path=folder / "panel.png")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class Line:
     """All that is known of one segment. What is `None` was not made."""
 
     segment: Segment
-    words: tuple[Word, ...]
+    words: tuple[Word, ...]  # heard in its time, and still in its text: what a reviewer corrected is not
     casting: Casting | None
     translation: Translation | None
     missed: tuple[str, ...]  # source terms of the glossary whose targets are not in the translation
@@ -95,7 +95,7 @@ def lines(film: Film, measured: Mapping[str, Measured], *, prints_by: str) -> It
         kept = film.glossary.confirmed(segment.text, text)
         yield Line(
             segment=segment,
-            words=tuple(spoken),
+            words=tuple(word for word in spoken if _stands(word, segment)),
             casting=castings.get(segment.speaker),
             translation=translation,
             missed=tuple(term.source for term in film.glossary.fires(segment.text) if term not in kept),
@@ -136,6 +136,10 @@ def _likenesses(film: Film, measured: Mapping[str, Measured], prints_by: str) ->
     sources = {row.id: originals[row.speaker] for row in film.segments if row.speaker in originals}
     why = {name: row.print for name, row in measured.items() if isinstance(row.print, str)}
     return why | likeness.compare(prints, cast, sources, engine=prints_by)
+
+
+def _stands(word: Word, segment: Segment) -> bool:
+    return word.text.strip().casefold() in segment.text.casefold()
 
 
 def middle(word: Word) -> int:

@@ -13,13 +13,15 @@ from tests import dubs, faults
 from tests.benchmarks.figures import keep
 from workbench import qa
 
+SEED = 1  # the limits in params/qa.yaml were set by looking at dubs of seed 0
+
 
 def test_faults_are_found_and_none_is_invented():
     opts = dubs.options("qa", qa.Options)
     counts = {fault.name: faults.Count() for fault in faults.FAULTS}
     for kind in dubs.KINDS:
         for lang in dubs.TERMS:
-            good = dubs.good(kind, lang, lines=len(dubs.TEXTS.splitlines()))
+            good = dubs.good(kind, lang, lines=len(dubs.TEXTS.splitlines()), seed=SEED)
             for fault in faults.FAULTS:
                 draw = random.Random(f"{kind} {lang} {fault.name}")
                 faults.judge(fault, good, opts=opts, share=0.25, draw=draw, count=counts[fault.name])

@@ -2,13 +2,13 @@
 
 Conventions
 -----------
-A print is a row of unit length; likeness is the cosine of two, -1..1. Several takes are as one by the
-median of each number of their prints, so that a take in a wrong voice does not draw the others to it.
+A print is a row of unit length; likeness is the cosine of two, -1..1. A voice is the mean print of the half
+of its takes that are most like its other ones, so that takes in a wrong voice do not draw it to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,11 +49,12 @@ def compare(
     takes: dict[str, list[str]] = {}
     for segment in prints:
         takes.setdefault(voices[segment], []).append(segment)
+    typical = {voice: _typical(prints, segments) for voice, segments in takes.items()}
     found = {}
     for segment, row in prints.items():
         likes = {
-            voice: _cosine(row, np.median([prints[other] for other in others if other != segment], axis=0))
-            for voice, others in takes.items()
+            voice: _cosine(row, _mean(prints, [other for other in others if other != segment]))
+            for voice, others in typical.items()
             if others != [segment]
         }
         own = likes.pop(voices[segment], None)
@@ -66,6 +67,18 @@ def compare(
             engine=engine,
         )
     return found
+
+
+def _typical(prints: Mapping[str, Print], segments: Sequence[str]) -> list[str]:
+    """Return a voice's takes, those that are most like the others first."""
+    rows = np.stack([prints[segment] for segment in segments])
+    usual = np.median(rows @ rows.T, axis=1)
+    return [segments[index] for index in np.argsort(-usual, kind="stable")]
+
+
+def _mean(prints: Mapping[str, Print], typical: Sequence[str]) -> Print:
+    half: Print = np.mean([prints[segment] for segment in typical[: -(-len(typical) // 2)]], axis=0)
+    return half
 
 
 def _cosine(one: Print, other: Print) -> float:

@@ -13,7 +13,7 @@ from tests import dubs, faults
 from tests.benchmarks.figures import keep
 from workbench import qa
 
-SEED = 1  # the limits in params/qa.yaml were set by looking at dubs of seed 0
+SEED = 3  # the limits in params/qa.yaml were set by looking at dubs of seeds 0 to 2
 
 
 def test_faults_are_found_and_none_is_invented():

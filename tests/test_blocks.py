@@ -79,7 +79,8 @@ def test_a_spliced_dub_is_the_one_that_is_rendered_whole(scene, data, tmp_path_f
             found, rendered = written(after, folder / "b.wav", earlier=folder / "a.wav", kept=kept)
             assert found == written(after, folder / "c.wav")[0]
             assert rendered <= -(-after.frames // SMALL)
-            (folder / "b.wav").replace(folder / "a.wav")
+            (folder / "a.wav").unlink()
+            (folder / "b.wav").rename(folder / "a.wav")
 
 
 def _edited(scene, data):

@@ -26,7 +26,7 @@ from workbench.records import Segment
 
 SR = 16000
 MINUTES = 10
-ROUNDS = 9
+ROUNDS = 25
 FIGURES: dict[str, dict[str, float]] = {}
 
 
@@ -98,7 +98,8 @@ def test_overhead_of_translation(tmp_path):
 
     folder = translation.nllb(tmp_path / "nllb")
     engine = Nllb(Nllb.Options(str(folder), "cpu", "auto", 2048, 4, 4), given=None)
-    words, rng = [*translation.PAIRS], np.random.default_rng(0)
+    words = [word for word in translation.PAIRS if word.isalpha()]  # a line is one sentence to both
+    rng = np.random.default_rng(0)
     lines = [" ".join(rng.choice(words, size=12)) for _ in range(MINUTES * 15)]
     segments = [Segment(f"s{n:08}", n * 4000, n * 4000 + 3500, "A", line) for n, line in enumerate(lines)]
     guide = Guide()

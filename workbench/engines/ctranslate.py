@@ -337,7 +337,7 @@ class _Model:
                 target_prefix=[prefix] * len(tokens) if prefix else None,
                 beam_size=max(opts.beam, count),
                 num_hypotheses=count,
-                return_scores=True,
+                return_scores=count > 1,
                 max_batch_size=max(opts.batch, max(map(len, tokens), default=1)),
                 batch_type="tokens",
                 max_decoding_length=cap,
@@ -346,7 +346,7 @@ class _Model:
             )
         found = []
         for text, result in zip(texts, results, strict=True):
-            pairs = zip(result.hypotheses, result.scores, strict=True)
+            pairs = zip(result.hypotheses, result.scores or [0.0], strict=True)
             ended = [(tokens, score) for tokens, score in pairs if len(tokens) < cap]
             if not ended:
                 raise EngineError(

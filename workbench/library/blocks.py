@@ -125,7 +125,7 @@ def spans(recording: Keyed) -> list[tuple[int, int]]:
 
 
 def splice(film: Keyed, path: Path, *, earlier: Path, kept: Kept) -> Iterator[bool]:
-    """Write a recording as a 24-bit WAV; the blocks that an earlier file holds are taken from there.
+    """Write a recording as a new 24-bit WAV; the blocks that an earlier file holds are taken from there.
 
     The file is the same, byte for byte, as one written whole. Yields for each block whether it was read
     from the recording. What each key of the recording came to is kept when all is written.
@@ -135,7 +135,10 @@ def splice(film: Keyed, path: Path, *, earlier: Path, kept: Kept) -> Iterator[bo
     wanted = [kept.get(key) for key in keys]
     hashes = _held(earlier, like=film, kept=kept)
     known = [bool(found) and found == held.encode() for found, held in zip(wanted, hashes, strict=False)]
-    if known and known[0] and any(known[1:]):
+    if known and all(known):
+        link(earlier, path)
+        yield from (False for _ in spans(film))
+    elif known and known[0] and any(known[1:]):
         _copy(earlier, path)
         with path.open("r+b") as file:
             layout = _layout(file)

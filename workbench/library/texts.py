@@ -16,6 +16,7 @@ from pathlib import Path
 from workbench.errors import LibraryError
 
 LARGEST_TEXT = 64 * 2**20  # bytes; a text a person gives is never longer
+COMPARED = 2**24  # bytes of the largest file that is compared with an earlier one
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def replacing(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside `target` that takes its place once the block ends well.
 
     A file that came out as it was before stays the file that it was, so that nobody, DVC least of all,
-    need read it again.
+    need read it again. Large ones are not compared, since that costs as much as reading them again.
 
     Raises `LibraryError` where the disk is full; `target` is then as before.
     """
@@ -61,7 +62,7 @@ def link(earlier: Path, path: Path) -> None:
 
 
 def _share(fresh: Path, target: Path) -> None:
-    """Put the earlier files of a folder in place of new ones with the same bytes."""
+    """Put the earlier files of a folder in place of new ones with the same bytes, if these are not large."""
     for path in fresh.rglob("*"):
         earlier = target / path.relative_to(fresh)
         if (
@@ -69,6 +70,7 @@ def _share(fresh: Path, target: Path) -> None:
             and earlier.is_file()
             and not earlier.is_symlink()
             and not path.samefile(earlier)
+            and path.stat().st_size <= COMPARED
             and filecmp.cmp(path, earlier, shallow=False)
         ):
             path.unlink()

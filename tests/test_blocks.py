@@ -1,5 +1,7 @@
+import shutil
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -12,7 +14,7 @@ from tests.recordings import Held, noise
 from tests.test_mix import OPTS, mastered, scenes
 from workbench import audio, library
 from workbench.errors import LibraryError, MediaError
-from workbench.library.blocks import KeyedSound, Store, renew, splice
+from workbench.library.blocks import KeyedParts, KeyedSound, Store, join, renew, splice
 
 SMALL = 4000  # samples; so that two seconds have many blocks
 
@@ -22,11 +24,11 @@ def small(monkeypatch):
     monkeypatch.setattr(audio, "BLOCK", SMALL)
 
 
-def written(film, path, *, earlier=None, kept=None):
-    """Write a film and return its bytes, and how many blocks were read from it."""
-    blocks = splice(film, path, earlier=earlier or path.with_name("none"), kept={} if kept is None else kept)
+def written(film, folder, *, earlier=None, kept=None):
+    """Write a film and return the bytes of its parts, and how many blocks were read from it."""
+    blocks = splice(film, folder, earlier=earlier or folder / "none", kept={} if kept is None else kept)
     rendered = sum(blocks)
-    return path.read_bytes(), rendered
+    return [path.read_bytes() for path in sorted(folder.iterdir())], rendered
 
 
 def sound(n=10 * SMALL + 7, channels=2):
@@ -35,34 +37,79 @@ def sound(n=10 * SMALL + 7, channels=2):
 
 def test_a_splice_holds_what_a_writer_writes(small, tmp_path):
     film = sound()
-    found, rendered = written(film, tmp_path / "a.wav")
-    with library.SoundWriter.like(film, tmp_path / "b.wav") as whole:
-        whole.write(film.y)
-    assert found == (tmp_path / "b.wav").read_bytes()
-    assert rendered == 11
+    found, rendered = written(film, tmp_path / "a")
+    for number, part in enumerate(found):
+        library.write_sound(
+            tmp_path / "whole.wav", film.y[:, number * SMALL : (number + 1) * SMALL], sr=film.sr
+        )
+        assert part == (tmp_path / "whole.wav").read_bytes()
+    assert len(found) == rendered == 11
 
 
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_only_blocks_that_changed_are_read(small, tmp_path, channels):
     film, kept = sound(channels=channels), {}
-    written(film, tmp_path / "a.wav", kept=kept)
+    written(film, tmp_path / "a", kept=kept)
     film.y[:, 4 * SMALL] += 0.1
-    found, rendered = written(film, tmp_path / "b.wav", earlier=tmp_path / "a.wav", kept=kept)
+    found, rendered = written(film, tmp_path / "b", earlier=tmp_path / "a", kept=kept)
     assert rendered == 1
-    assert found == written(film, tmp_path / "c.wav")[0]
-    assert written(film, tmp_path / "d.wav", earlier=tmp_path / "b.wav", kept=kept) == (found, 0)
+    assert found == written(film, tmp_path / "c")[0]
+    assert written(film, tmp_path / "d", earlier=tmp_path / "b", kept=kept) == (found, 0)
 
 
-def test_a_long_sound_is_spliced_too(small, tmp_path):
+def test_what_did_not_change_stays_the_file_that_it_was(small, tmp_path):
     film, kept = sound(), {}
-    film.y[:] = 0
-    with patch.object(library.sounds, "LONGEST_WAV", 1000):
-        written(film, tmp_path / "a.wav", kept=kept)
-        film.y[:, 3 * SMALL] += 0.1
-        found, rendered = written(film, tmp_path / "b.wav", earlier=tmp_path / "a.wav", kept=kept)
-        assert found == written(film, tmp_path / "c.wav")[0]
-    assert found[:4] == b"RF64"
-    assert rendered == 1
+    written(film, tmp_path / "a", kept=kept)
+    film.y[:, 4 * SMALL] += 0.1
+    written(film, tmp_path / "b", earlier=tmp_path / "a", kept=kept)
+    same = [path.samefile(tmp_path / "b" / path.name) for path in sorted((tmp_path / "a").iterdir())]
+    assert same == [number != 4 for number in range(11)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(0, 3 * SMALL), span=st.tuples(st.integers(0, 3 * SMALL), st.integers(0, 3 * SMALL)))
+def test_parts_are_read_as_one_sound(n, span, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parts")
+    film, (start, stop) = sound(n=n), sorted(span)
+    with patch.object(audio, "BLOCK", SMALL):
+        written(film, folder / "a")
+        library.write_sound(folder / "whole.wav", film.y, sr=film.sr)
+        parts, whole = KeyedParts(folder / "a", kept={}), library.SoundFile(folder / "whole.wav")
+    assert (parts.sr, parts.channels, parts.frames) == (whole.sr, whole.channels, n)
+    assert np.array_equal(parts.read(start, min(stop, n)), whole.read(min(start, n), min(stop, n)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(start=st.integers(0, 9 * SMALL), n=st.integers(1, 3 * SMALL), at=st.integers(0, 10 * SMALL - 1))
+def test_the_key_of_parts_changes_where_their_samples_do(start, n, at, tmp_path_factory):
+    folder, film = tmp_path_factory.mktemp("keys"), sound()
+    with patch.object(audio, "BLOCK", SMALL):
+        written(film, folder / "a")
+        film.y[0, at] = -film.y[0, at] or 0.5
+        written(film, folder / "b")
+        a, b = (KeyedParts(folder / name, kept={}).key(start, start + n) for name in "ab")
+    inside = start // SMALL <= at // SMALL <= (start + n - 1) // SMALL
+    assert (a != b) == inside
+
+
+def test_parts_are_joined_to_one_file(small, tmp_path):
+    film = sound()
+    written(film, tmp_path / "a")
+    blocks = len(list(join(KeyedParts(tmp_path / "a", kept={}), tmp_path / "joined.wav")))
+    library.write_sound(tmp_path / "whole.wav", film.y, sr=film.sr)
+    assert blocks == 11
+    assert (tmp_path / "joined.wav").read_bytes() == (tmp_path / "whole.wav").read_bytes()
+
+
+@pytest.mark.parametrize("harm", ["the first", "one within", "all"])
+def test_parts_of_which_one_is_missing_are_an_error(small, tmp_path, harm):
+    written(sound(), tmp_path / "a")
+    names = {"the first": ["00000.wav"], "one within": ["00004.wav"], "all": sorted(tmp_path.glob("a/*"))}
+    for name in names[harm]:
+        (tmp_path / "a" / name).unlink()
+    missing = "00004" if harm == "one within" else "00000"
+    with pytest.raises(MediaError, match=f"{missing}.wav: it is not there"):
+        KeyedParts(tmp_path / "a", kept={})
 
 
 @settings(max_examples=30, deadline=None)
@@ -72,15 +119,16 @@ def test_a_spliced_dub_is_the_one_that_is_rendered_whole(scene, data, tmp_path_f
     opts = replace(OPTS, target_lufs=data.draw(st.sampled_from([-23.0, -10.0])))
     with patch.object(audio, "BLOCK", SMALL):
         before, _ = mastered(scene.film(), opts)
-        written(before, folder / "a.wav", kept=kept)
+        written(before, folder / "a", kept=kept)
         for _ in range(data.draw(st.integers(1, 3))):
             scene = _edited(scene, data)
             after, _ = mastered(scene.film(), opts)
-            found, rendered = written(after, folder / "b.wav", earlier=folder / "a.wav", kept=kept)
-            assert found == written(after, folder / "c.wav")[0]
-            assert rendered <= -(-after.frames // SMALL)
-            (folder / "a.wav").unlink()
-            (folder / "b.wav").rename(folder / "a.wav")
+            found, rendered = written(after, folder / "b", earlier=folder / "a", kept=kept)
+            assert found == written(after, folder / "c")[0]
+            assert rendered <= max(1, -(-after.frames // SMALL))
+            for name in "ac":
+                shutil.rmtree(folder / name)
+            (folder / "b").rename(folder / "a")
 
 
 def _edited(scene, data):
@@ -102,55 +150,64 @@ def _edited(scene, data):
 
 @pytest.mark.parametrize("damage", ["a sample", "the head", "the length", "all", "another rate"])
 def test_an_earlier_file_that_was_changed_by_hand_leaves_no_trace(small, tmp_path, damage):
-    film, kept, path = sound(), {}, tmp_path / "a.wav"
-    wanted, _ = written(film, path, kept=kept)
+    film, kept, path = sound(), {}, tmp_path / "a" / "00005.wav"
+    wanted, _ = written(film, path.parent, kept=kept)
+    y, sr = library.read_sound(path)
     match damage:
         case "a sample":
-            y, sr = library.read_sound(path)
-            y[:, 5 * SMALL] = 0.5
+            y[:, 5] = 0.5
             library.write_sound(path, y, sr=sr)
         case "the head":
-            with soundfile.SoundFile(path, "w", 48000, 2, subtype="PCM_24") as tagged:
+            with soundfile.SoundFile(path, "w", sr, 2, subtype="PCM_24") as tagged:
                 tagged.title = "mine"
-                tagged.write(film.y.T)
+                tagged.write(y.T)
         case "the length":
-            library.write_sound(path, film.y[:, :-1], sr=48000)
+            library.write_sound(path, y[:, :-1], sr=sr)
         case "all":
             path.write_bytes(b"no sound at all")
         case "another rate":
-            library.write_sound(path, film.y, sr=44100)
-    found, rendered = written(film, tmp_path / "b.wav", earlier=path, kept=kept)
+            library.write_sound(path, y, sr=44100)
+    found, rendered = written(film, tmp_path / "b", earlier=path.parent, kept=kept)
     assert found == wanted
-    assert rendered == (1 if damage == "a sample" else 11)
+    assert rendered == 1
 
 
 def test_without_what_was_kept_all_is_read_again(small, tmp_path):
     film = sound()
-    found, _ = written(film, tmp_path / "a.wav")
-    assert written(film, tmp_path / "b.wav", earlier=tmp_path / "a.wav") == (found, 11)
+    found, _ = written(film, tmp_path / "a")
+    assert written(film, tmp_path / "b", earlier=tmp_path / "a") == (found, 11)
 
 
-def test_nothing_is_kept_of_a_file_that_was_not_finished(small, tmp_path):
-    kept = {}
-    blocks = splice(sound(), tmp_path / "a.wav", earlier=tmp_path / "none", kept=kept)
+def test_parts_that_were_not_finished_leave_no_trace(small, tmp_path):
+    film, kept = sound(), {}
+    written(film, tmp_path / "a", kept=kept)
+    film.y[:] *= np.float32(0.5)
+    blocks = splice(film, tmp_path / "b", earlier=tmp_path / "a", kept=kept)
     next(blocks)
     blocks.close()
-    assert not kept
+    found, rendered = written(film, tmp_path / "c", earlier=tmp_path / "a", kept=kept)
+    assert rendered == 11
+    assert found == written(film, tmp_path / "d")[0]
 
 
 def test_a_sound_without_a_sample_is_written(tmp_path):
-    found, rendered = written(Held(np.zeros((2, 0), np.float32)), tmp_path / "a.wav")
-    assert (len(found), rendered) == (44, 0)
+    found, rendered = written(Held(np.zeros((2, 0), np.float32)), tmp_path / "a")
+    assert ([len(part) for part in found], rendered) == ([44], 1)
 
 
-def test_the_earlier_file_is_not_touched(small, tmp_path):
+def test_the_earlier_files_are_not_touched(small, tmp_path):
     film, kept = sound(), {}
-    before, _ = written(film, tmp_path / "a.wav", kept=kept)
-    (tmp_path / "cache.wav").hardlink_to(tmp_path / "a.wav")
+    before, _ = written(film, tmp_path / "a", kept=kept)
+    (tmp_path / "cache.wav").hardlink_to(tmp_path / "a" / "00000.wav")
     film.y[:, 0] += 0.1
-    after, rendered = written(film, tmp_path / "b.wav", earlier=tmp_path / "a.wav", kept=kept)
+    after, rendered = written(film, tmp_path / "b", earlier=tmp_path / "a", kept=kept)
     assert rendered == 1
-    assert (tmp_path / "cache.wav").read_bytes() == before != after
+    assert (tmp_path / "cache.wav").read_bytes() == before[0] != after[0]
+
+
+def test_a_full_disk_is_an_error_that_names_the_file():
+    with pytest.raises(MediaError, match="write full: the disk took no more of it"):
+        library.write_sound(Path("/dev/full"), noise(2, 100_000), sr=48000)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_24", "FLOAT"])
@@ -211,18 +268,8 @@ def test_a_store_does_not_grow_when_a_file_is_written_again(tmp_path):
     for level in (0.1, 0.2, 0.3):
         (tmp_path / "a.wav").touch()
         library.write_sound(tmp_path / "a.wav", noise(1, 5000, level=level), sr=48000)
-        KeyedSound(tmp_path / "a.wav", kept=kept)
+        KeyedSound(tmp_path / "a.wav", kept=kept).key(0, 5000)
     assert len(kept) == 1
-
-
-def test_a_copy_to_another_file_system_is_a_copy_too(small, tmp_path):
-    film, kept = sound(), {}
-    written(film, tmp_path / "a.wav", kept=kept)
-    film.y[:, 0] += 0.1
-    with patch("os.copy_file_range", side_effect=OSError(18, "Invalid cross-device link")):
-        found, rendered = written(film, tmp_path / "b.wav", earlier=tmp_path / "a.wav", kept=kept)
-    assert rendered == 1
-    assert found == written(film, tmp_path / "c.wav")[0]
 
 
 def test_a_damaged_store_counts_as_none(tmp_path):

@@ -14,6 +14,7 @@ import pytest
 from tests import golden, truth
 from tests.project import contents, copy, interrupted, ran, workbench
 from workbench import activity, library
+from workbench.library import blocks
 from workbench.records import Casting, Placement, Product, Segment, Table, Take, Translation, Turn, Word
 
 pytestmark = pytest.mark.slow
@@ -167,6 +168,22 @@ def test_one_edited_rule_of_the_style_guide_speaks_only_its_lines_again(project,
     workbench(project, "repro", KEY)
     assert contents(dub.stage("tts")) == before
     assert len(list(memo.rglob("*.wav"))) == kept + spoken, "what was spoken before is spoken again"
+
+
+def test_the_mixed_dub_is_one_wav_too_where_that_is_asked(project, dub):
+    params = project / "params" / "export.yaml"
+    old = params.read_text()
+    assert "wav: false" in old
+    params.write_text(old.replace("wav: false", "wav: true"))
+    assert ran(workbench(project, "repro", KEY)) == [f"export@{KEY}", f"qa@{KEY}"]
+    assert "dub.wav" in {product.file for product in dub.read(Product)}
+    parts = blocks.KeyedParts(dub.stage("mix") / "dub", kept={})
+    whole = library.SoundFile(dub.stage("export") / "dub.wav")
+    assert whole.frames == parts.frames > 0
+    assert np.array_equal(whole.read(0, whole.frames), parts.read(0, parts.frames))
+    params.write_text(old)
+    workbench(project, "repro", KEY)
+    assert not (dub.stage("export") / "dub.wav").exists()
 
 
 def test_a_failing_stage_leaves_film_report_and_lock_as_they_were(project, dub):

@@ -21,7 +21,12 @@ from workbench.library import blocks
 from workbench.records import Loudness, Probe, Product
 
 OPTS = export.Options(
-    audio_kbps=96, preview_height=48, preview_crf=40, max_true_peak_db=-1.0, max_loudness_error_lu=0.3
+    audio_kbps=96,
+    preview_height=48,
+    preview_crf=40,
+    max_true_peak_db=-1.0,
+    max_loudness_error_lu=0.3,
+    wav=False,
 )
 REAL = Path(os.environ.get("WORKBENCH_MEDIA", Path(__file__).parents[1] / "../shared/media"))
 SRT = "1\n00:00:00,500 --> 00:00:01,500\nHola, ¿qué tal?\n"
@@ -359,7 +364,7 @@ from workbench import export, library, media
 from workbench.library import blocks, replacing
 from workbench.records import Loudness
 source, folder = Path(sys.argv[1]), Path(sys.argv[2])
-opts = export.Options(96, 1080, 1, -1.0, 0.3)
+opts = export.Options(96, 1080, 1, -1.0, 0.3, wav=False)
 probe = media.probe(source, audio_track=0)
 with replacing(folder) as out:
     mix, files = blocks.KeyedSound(source.with_name("dub.wav"), kept={}), library.FileMemo(folder, "pictures")

@@ -45,7 +45,7 @@ def write(dub: library.Dub, film=FLAWED, *, sr: int = 2000) -> None:
         library.write_text(dub.stage(stage) / name, table.to_jsonl())
     [probe] = film.probe
     y = np.random.default_rng(1).normal(0, 0.1, (2, probe.duration * sr // 1000)).astype(np.float32)
-    for stage, name in (("media", "programme.wav"), ("mix", "dub.wav")):
+    for stage, name in (("media", "programme.wav"), ("mix/dub", "00000.wav")):
         dub.stage(stage).mkdir(parents=True, exist_ok=True)
         library.write_sound(dub.stage(stage) / name, y, sr=sr)
     dub.stage("tts").mkdir(exist_ok=True)

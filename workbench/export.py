@@ -46,6 +46,7 @@ class Options:
     preview_crf: int  # x264's constant rate factor, 0..51
     max_true_peak_db: float  # dBTP of the encoded dub
     max_loudness_error_lu: float  # LU between mix and encoded dub
+    wav: bool  # whether the mixed dub is written as one WAV too
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,12 @@ def voice(mix: Keyed, reached: Loudness, *, to: Path, kept: Kept, opts: Options)
         true_peak_db=found.true_peak_db,
         note="",
     )
+
+
+def wav(mix: Keyed, reached: Loudness, *, file: str) -> Product:
+    """Return what the mixed dub is, written as one WAV."""
+    duration = audio.milliseconds(mix.frames, sr=mix.sr)
+    return Product(file, "audio", "wav", duration, reached.integrated_lufs, reached.true_peak_db, note="")
 
 
 def products(film: Film, dub: Product, *, folder: Path, files: Files, opts: Options) -> Iterator[Product]:

@@ -83,8 +83,7 @@ def dub(folder: Path, target_lufs: float, lines: int) -> dict[str, object]:
     heard = list(loudness.listen(film, kept=kept))
     dubbed, reached = mix.master(film, heard, kept=kept, opts=opts)
     with library.replacing(folder / "mix") as out:
-        earlier = folder / "mix" / "dub.wav"
-        rendered = sum(blocks.splice(dubbed, out / "dub.wav", earlier=earlier, kept=kept))
+        rendered = sum(blocks.splice(dubbed, out / "dub", earlier=folder / "mix" / "dub", kept=kept))
     return {"rendered": rendered, "blocks": len(blocks.spans(film)), "lufs": reached.integrated_lufs}
 
 
@@ -97,27 +96,27 @@ def chosen(kind: type[R], folder: Path, lines: int | None = None) -> Table[R]:
 
 def same(folder: Path, target_lufs: float, lines: int) -> dict[str, object]:
     """Say whether the dub that was spliced has the bytes of one that is made from nothing."""
-    spliced = _hash(folder / "mix" / "dub.wav")
+    spliced = _hashes(folder / "mix" / "dub")
     shutil.rmtree(folder / ".cache")
     shutil.rmtree(folder / "mix")
     dub(folder, target_lufs, lines)
-    return {"equal": _hash(folder / "mix" / "dub.wav") == spliced}
+    return {"equal": bool(spliced) and _hashes(folder / "mix" / "dub") == spliced}
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _hashes(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
 def edit(folder: Path) -> None:
-    """Say one line of the middle anew, and write all takes again, as the stage before does."""
+    """Say one line of the middle anew; the other takes stay the files they were, as after the stage fit."""
     takes = sorted((folder / "fit").iterdir())
     with library.replacing(folder / "fit") as out:
         for k, path in enumerate(takes):
-            shutil.copyfile(path, out / path.name)
             if k == len(takes) // 2:
                 y, sr = library.read_sound(path)
                 library.write_sound(out / path.name, y[:, ::-1], sr=sr, subtype="FLOAT")
+            else:
+                os.link(path, out / path.name)
 
 
 def copy(folder: Path) -> None:
@@ -130,8 +129,8 @@ def copy(folder: Path) -> None:
 
 
 def copy_bytes(folder: Path) -> None:
-    """Copy the bytes of the dub, as splicing does before it puts new blocks in."""
-    with (folder / "mix" / "dub.wav").open("rb") as old, (folder / "copy.wav").open("wb") as new:
+    """Copy a file of as many bytes as the dub has, without looking at them."""
+    with (folder / "bed.wav").open("rb") as old, (folder / "copy.wav").open("wb") as new:
         while os.copy_file_range(old.fileno(), new.fileno(), 2**30):
             pass
     (folder / "copy.wav").unlink()

@@ -1,25 +1,24 @@
-"""Long sounds by content: what each block of a file holds, and a file of which only some blocks are new.
+"""Long sounds by content: what each block of one holds, and sounds of which only some blocks are new.
 
 Conventions
 -----------
 A block is `audio.BLOCK` samples, counted from a sound's start. Two blocks are the same where the hashes
-(XXH3, 128 bits) of their bytes are. The hashes of a file are kept, and found again as long as the file
-system tells that the file did not change, as git and DVC do.
+(XXH3, 128 bits) of their bytes are. The hashes of a file are kept, and found again as long as its inode,
+size and time of change are the same, by which DVC too tells that a file did not change.
 """
 
 from __future__ import annotations
 
 import inspect
-import io
-import os
-import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
 import soundfile
 import xxhash
 
@@ -27,7 +26,7 @@ from workbench import audio
 from workbench.audio import Kept, Keyed, Sound
 from workbench.errors import LibraryError, MediaError
 from workbench.library.files import LIMIT
-from workbench.library.sounds import SoundWriter, read_sound, write_sound
+from workbench.library.sounds import SoundFile, SoundWriter, write_sound
 from workbench.library.texts import link
 
 HOUR = 3600  # s; what was used less than that ago counts as used now
@@ -92,24 +91,23 @@ def _not_kept(error: sqlite3.Error) -> LibraryError:
     return LibraryError("keep what was measured in .cache", str(error), "Free some space, or remove .cache.")
 
 
-class KeyedSound:
+class KeyedSound(SoundFile):
     """A WAV that can name what it holds. Raises `MediaError` where it cannot be read."""
 
     def __init__(self, path: Path, *, kept: Kept) -> None:
-        key, state = _identity(path)
-        found = (kept.get(key) or b"").decode().split()
-        if found[: len(state)] != state:
-            with path.open("rb") as file:
-                layout = _layout(file)
-                every = range(1 + -(-layout.frames // audio.BLOCK))
-                found = [*state, *layout.facts, *_hashes(file, layout, every)]
-            kept[key] = " ".join(found).encode()
-        sr, channels, frames, *self.hashes = found[len(state) :]
-        self.path, self.sr, self.channels, self.frames = path, int(sr), int(channels), int(frames)
+        super().__init__(path)
+        self._kept = kept
 
-    def read(self, start: int, stop: int) -> Sound:
-        """Return samples `start` to `stop`, shape ``(channels, stop - start)``."""
-        return read_sound(self.path, start=start, stop=stop)[0]
+    @cached_property
+    def hashes(self) -> list[str]:
+        """The hashes of the file's head and foot, and of each block."""
+        key, state = _identity(self.path)
+        found = (self._kept.get(key) or b"").decode().split()
+        if found[: len(state)] != state:
+            with self.path.open("rb") as file:
+                found = [*state, *_hashes(file, _layout(file), blocks=len(spans(self)))]
+            self._kept[key] = " ".join(found).encode()
+        return found[len(state) :]
 
     def key(self, start: int, stop: int) -> str:
         """Return a content address of samples `start` to `stop`."""
@@ -118,49 +116,65 @@ class KeyedSound:
         return audio.address("sound", within, self.hashes[1 + first : 1 + last])
 
 
+class KeyedParts:
+    """A long sound in a folder of WAVs, each as long as the first but the last; see `splice`.
+
+    Raises `MediaError` where one is missing or cannot be read.
+    """
+
+    def __init__(self, folder: Path, *, kept: Kept) -> None:
+        self._paths, self._kept = sorted(folder.glob("*.wav")), kept
+        for number, path in enumerate(self._paths or [folder]):
+            if path.name != _part(number):
+                raise _unreadable(folder / _part(number), "it is not there")
+        first, last = (KeyedSound(self._paths[at], kept=kept) for at in (0, -1))
+        self.sr, self.channels, self._size = first.sr, first.channels, first.frames
+        self.frames = (len(self._paths) - 1) * self._size + last.frames
+
+    def read(self, start: int, stop: int) -> Sound:
+        """Return samples `start` to `stop`, shape ``(channels, stop - start)``."""
+        pieces = [part.read(first, last) for part, first, last in self._over(start, stop)]
+        return np.concatenate(pieces, axis=1) if pieces else np.zeros((self.channels, 0), np.float32)
+
+    def key(self, start: int, stop: int) -> str:
+        """Return a content address of samples `start` to `stop`."""
+        return audio.address("parts", [part.key(*within) for part, *within in self._over(start, stop)])
+
+    def _over(self, start: int, stop: int) -> Iterator[tuple[KeyedSound, int, int]]:
+        """Yield the parts that hold some of the samples, and from where to where."""
+        size = max(self._size, 1)
+        for number in range(start // size, -(-min(stop, self.frames) // size)):
+            part = KeyedSound(self._paths[number], kept=self._kept)
+            yield part, max(start - number * size, 0), min(stop - number * size, part.frames)
+
+
 def spans(recording: Keyed) -> list[tuple[int, int]]:
-    """Return where the blocks of a recording start and stop, in samples."""
-    starts = range(0, recording.frames, audio.BLOCK)
+    """Return where the blocks of a recording start and stop, in samples; there is one at least."""
+    starts = range(0, max(recording.frames, 1), audio.BLOCK)
     return [(start, min(start + audio.BLOCK, recording.frames)) for start in starts]
 
 
-def splice(film: Keyed, path: Path, *, earlier: Path, kept: Kept) -> Iterator[bool]:
-    """Write a recording as a new 24-bit WAV; the blocks that an earlier file holds are taken from there.
+def splice(film: Keyed, folder: Path, *, earlier: Path, kept: Kept) -> Iterator[bool]:
+    """Write a recording as 24-bit WAVs of one block each; what an earlier folder holds stays.
 
-    The file is the same, byte for byte, as one written whole. Yields for each block whether it was read
-    from the recording. What each key of the recording came to is kept when all is written.
+    What an edit costs, here and wherever files are hashed and kept, is so what it reaches. Yields for each
+    block whether it was read from the recording. The files are the same, byte for byte, either way.
     """
-    form = ("WAV", soundfile.__libsndfile_version__, film.sr, film.channels)
-    keys = [audio.address(form, film.frames), *(audio.address(form, film.key(*span)) for span in spans(film))]
-    wanted = [kept.get(key) for key in keys]
-    hashes = _held(earlier, like=film, kept=kept)
-    known = [bool(found) and found == held.encode() for found, held in zip(wanted, hashes, strict=False)]
-    if known and all(known):
-        link(earlier, path)
-        yield from (False for _ in spans(film))
-    elif known and known[0] and any(known[1:]):
-        _copy(earlier, path)
-        with path.open("r+b") as file:
-            layout = _layout(file)
-            for (start, stop), there in zip(spans(film), known[1:], strict=True):
-                if not there:
-                    file.seek(layout.begin + start * layout.frame)
-                    file.write(_encoded(film.read(start, stop), sr=film.sr))
-                yield not there
-    else:
-        known, hashes = [False] * len(keys), [""] * len(keys)
-        with SoundWriter.like(film, path) as sound:
-            for start, stop in spans(film):
-                sound.write(film.read(start, stop))
-                yield True
-    with path.open("rb") as file:
-        layout = _layout(file)
-        new = [index for index, there in enumerate(known) if not there]
-        for index, found in zip(new, _hashes(file, layout, new), strict=True):
-            hashes[index] = found
-            kept[keys[index]] = found.encode()
-    key, state = _identity(path)
-    kept[key] = " ".join([*state, *layout.facts, *hashes]).encode()
+    folder.mkdir()
+    for number, (start, stop) in enumerate(spans(film)):
+        name = _part(number)
+        yield _renew(film, start, stop, folder / name, earlier=earlier / name, kept=kept, subtype="PCM_24")
+
+
+def join(recording: Keyed, path: Path) -> Iterator[None]:
+    """Write a recording as one 24-bit WAV, and yield after each block.
+
+    Raises `MediaError` where the disk is full.
+    """
+    with SoundWriter.like(recording, path) as sound:
+        for start, stop in spans(recording):
+            sound.write(recording.read(start, stop))
+            yield
 
 
 def renew(recording: Keyed, path: Path, *, earlier: Path, kept: Kept) -> bool:
@@ -168,43 +182,33 @@ def renew(recording: Keyed, path: Path, *, earlier: Path, kept: Kept) -> bool:
 
     Returns whether it was read and written. What its key came to is kept.
     """
-    form = ("FLOAT", soundfile.__libsndfile_version__, recording.sr, recording.channels, recording.frames)
-    key = audio.address(form, recording.key(0, recording.frames))
-    hashes = _held(earlier, like=recording, kept=kept)
-    if hashes and kept.get(key) == " ".join(hashes).encode():
+    return _renew(recording, 0, recording.frames, path, earlier=earlier, kept=kept, subtype="FLOAT")
+
+
+def _renew(
+    recording: Keyed, start: int, stop: int, path: Path, *, earlier: Path, kept: Kept, subtype: str
+) -> bool:
+    form = (subtype, soundfile.__libsndfile_version__, recording.sr, recording.channels, stop - start)
+    key = audio.address(form, recording.key(start, stop))
+    if (wanted := kept.get(key)) is not None and wanted == _held(earlier, kept=kept):
         link(earlier, path)
         return False
-    write_sound(path, recording.read(0, recording.frames), sr=recording.sr, subtype="FLOAT")
-    kept[key] = " ".join(KeyedSound(path, kept=kept).hashes).encode()
+    write_sound(path, recording.read(start, stop), sr=recording.sr, subtype=subtype)
+    kept[key] = _held(path, kept=kept)
     return True
 
 
-def _held(earlier: Path, *, like: Keyed, kept: Kept) -> list[str]:
-    """Return the hashes of an earlier file; none where it is not there, or of another length."""
-    if not earlier.is_file():
-        return []
+def _part(number: int) -> str:
+    """Return the name of a part, of which there may be as many as a film of five days has."""
+    return f"{number:05}.wav"
+
+
+def _held(path: Path, *, kept: Kept) -> bytes:
+    """Return the hashes of a file; none where it is not there or is damaged."""
     try:
-        sound = KeyedSound(earlier, kept=kept)
-        return sound.hashes if sound.frames == like.frames else []
+        return " ".join(KeyedSound(path, kept=kept).hashes).encode() if path.is_file() else b""
     except MediaError:  # what cannot be read is written anew
-        return []
-
-
-def _copy(source: Path, to: Path) -> None:
-    """Copy a file; at no cost where the file system lets two files share what is the same in both."""
-    try:
-        with source.open("rb") as old, to.open("wb") as new:
-            while os.copy_file_range(old.fileno(), new.fileno(), 2**30):
-                pass
-    except (AttributeError, OSError):  # not Linux, or from one file system to another
-        shutil.copyfile(source, to)
-
-
-def _encoded(y: Sound, *, sr: int) -> bytes:
-    """Return the bytes of a sound in a 24-bit WAV."""
-    file = io.BytesIO()
-    soundfile.write(file, y.T, sr, subtype="PCM_24", endian="LITTLE", format="RAW")
-    return file.getvalue()
+        return b""
 
 
 def _identity(path: Path) -> tuple[str, list[str]]:
@@ -213,44 +217,28 @@ def _identity(path: Path) -> tuple[str, list[str]]:
         stat = path.stat()
     except OSError as error:
         raise _unreadable(path, str(error)) from error
-    state = [str(number) for number in (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)]
+    state = [str(number) for number in (stat.st_size, stat.st_mtime_ns)]
     return audio.address("file", stat.st_dev, stat.st_ino), state
 
 
-def _hashes(file: BinaryIO, layout: _Layout, which: Iterable[int]) -> Iterator[str]:
-    """Yield the hashes of a WAV's head and foot (0), or of a block (1 and on)."""
+def _hashes(file: BinaryIO, layout: _Layout, *, blocks: int) -> Iterator[str]:
+    """Yield the hashes of a WAV's head and foot, and of each block."""
     end, block = layout.begin + layout.size, audio.BLOCK * layout.frame
-    for index in which:
-        found = xxhash.xxh3_128()
-        if index:
-            file.seek(layout.begin + (index - 1) * block)
-            found.update(file.read(min(block, end - file.tell())))
-        else:
-            file.seek(0)
-            found.update(file.read(layout.begin))
-            file.seek(end)
-            found.update(file.read())
-        yield found.hexdigest()
+    file.seek(0)
+    head = file.read(layout.begin)
+    file.seek(end)
+    yield xxhash.xxh3_128_hexdigest(head + file.read())
+    file.seek(layout.begin)
+    for _ in range(blocks):
+        yield xxhash.xxh3_128_hexdigest(file.read(min(block, end - file.tell())))
 
 
 class _Layout(NamedTuple):
     """Where a WAV's samples lie: bytes before them, bytes of them, bytes of one frame."""
 
-    sr: int
-    channels: int
     begin: int
     size: int
     frame: int
-
-    @property
-    def frames(self) -> int:
-        """How many frames it has."""
-        return self.size // self.frame
-
-    @property
-    def facts(self) -> list[str]:
-        """Rate, channels and frames."""
-        return [str(number) for number in (self.sr, self.channels, self.frames)]
 
 
 def _layout(file: BinaryIO) -> _Layout:
@@ -259,10 +247,7 @@ def _layout(file: BinaryIO) -> _Layout:
     while len(head := file.read(8)) == 8:
         name, size = head[:4], _integer(head[4:])
         if name == b"data" and len(format) >= 16:
-            channels, sr, frame = _integer(format[2:4]), _integer(format[4:8]), _integer(format[12:14])
-            if channels and frame:
-                return _Layout(sr, channels, file.tell(), long if form == b"RF64" else size, frame)
-            break
+            return _Layout(file.tell(), long if form == b"RF64" else size, _integer(format[12:14]))
         after = file.tell() + size + size % 2
         chunk = file.read(min(size, 32))
         if name == b"ds64":

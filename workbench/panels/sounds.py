@@ -22,6 +22,7 @@ import numpy as np
 from workbench import audio, library, report
 from workbench.audio import Sound
 from workbench.errors import LibraryError
+from workbench.library.blocks import KeyedParts
 
 COLUMNS = 800  # of a drawn waveform
 MOST_CLIPS = 300  # kept of one dub; older ones are made again when they are wanted
@@ -69,9 +70,13 @@ class Clips:
         Peaks are whole percents of full scale, `COLUMNS` of them. Raises `MediaError` where a sound
         cannot be read, `LibraryError` where it cannot be served.
         """
-        source, sr = self._cut(self.dub.stage("media") / "programme.wav", start, end)
-        dub, dub_sr = self._cut(self.dub.stage("mix") / "dub.wav", start, end)
-        urls = {"source": self.serve(source, sr=sr), "dub": self.serve(dub, sr=dub_sr)}
+        programme = library.SoundFile(self.dub.stage("media") / "programme.wav")
+        mixed = KeyedParts(self.dub.stage("mix") / "dub", kept={})
+        source, dub = (
+            sound.read(*(audio.samples(at, sr=sound.sr) for at in (start, end)))
+            for sound in (programme, mixed)
+        )
+        urls = {"source": self.serve(source, sr=programme.sr), "dub": self.serve(dub, sr=mixed.sr)}
         if take is not None:
             spoken, take_sr = library.read_sound(self.dub.stage("tts") / take)
             urls["take"] = self.serve(spoken, sr=take_sr)
@@ -81,11 +86,6 @@ class Clips:
         """Return the address of a sound that a stage put out."""
         y, sr = library.read_sound(path)
         return self.serve(y, sr=sr)
-
-    @staticmethod
-    def _cut(path: Path, start: int, end: int) -> tuple[Sound, int]:
-        sr = library.SoundFile(path).sr
-        return library.read_sound(path, start=audio.samples(start, sr=sr), stop=audio.samples(end, sr=sr))
 
     def serve(self, y: Sound, *, sr: int) -> str:
         """Return the address of a sound; raises `LibraryError` where it cannot be served."""

@@ -101,13 +101,7 @@ class KeyedSound(SoundFile):
     @cached_property
     def hashes(self) -> list[str]:
         """The hashes of the file's head and foot, and of each block."""
-        key, state = _identity(self.path)
-        found = (self._kept.get(key) or b"").decode().split()
-        if found[: len(state)] != state:
-            with self.path.open("rb") as file:
-                found = [*state, *_hashes(file, _layout(file), blocks=len(spans(self)))]
-            self._kept[key] = " ".join(found).encode()
-        return found[len(state) :]
+        return _held(self.path, kept=self._kept)
 
     def key(self, start: int, stop: int) -> str:
         """Return a content address of samples `start` to `stop`."""
@@ -190,11 +184,11 @@ def _renew(
 ) -> bool:
     form = (subtype, soundfile.__libsndfile_version__, recording.sr, recording.channels, stop - start)
     key = audio.address(form, recording.key(start, stop))
-    if (wanted := kept.get(key)) is not None and wanted == _held(earlier, kept=kept):
+    if _same(earlier, kept.get(key), kept=kept):
         link(earlier, path)
         return False
     write_sound(path, recording.read(start, stop), sr=recording.sr, subtype=subtype)
-    kept[key] = _held(path, kept=kept)
+    kept[key] = " ".join(_held(path, kept=kept)).encode()
     return True
 
 
@@ -203,12 +197,23 @@ def _part(number: int) -> str:
     return f"{number:05}.wav"
 
 
-def _held(path: Path, *, kept: Kept) -> bytes:
-    """Return the hashes of a file; none where it is not there or is damaged."""
+def _same(path: Path, wanted: bytes | None, *, kept: Kept) -> bool:
+    """Say whether a file is there and has these hashes."""
     try:
-        return " ".join(KeyedSound(path, kept=kept).hashes).encode() if path.is_file() else b""
+        return wanted is not None and path.is_file() and _held(path, kept=kept) == wanted.decode().split()
     except MediaError:  # what cannot be read is written anew
-        return b""
+        return False
+
+
+def _held(path: Path, *, kept: Kept) -> list[str]:
+    """Return the hashes of a WAV's head and foot, and of each block."""
+    key, state = _identity(path)
+    found = (kept.get(key) or b"").decode().split()
+    if found[: len(state)] != state:
+        with path.open("rb") as file:
+            found = [*state, *_hashes(file, _layout(file))]
+        kept[key] = " ".join(found).encode()
+    return found[len(state) :]
 
 
 def _identity(path: Path) -> tuple[str, list[str]]:
@@ -221,16 +226,15 @@ def _identity(path: Path) -> tuple[str, list[str]]:
     return audio.address("file", stat.st_dev, stat.st_ino), state
 
 
-def _hashes(file: BinaryIO, layout: _Layout, *, blocks: int) -> Iterator[str]:
-    """Yield the hashes of a WAV's head and foot, and of each block."""
+def _hashes(file: BinaryIO, layout: _Layout) -> Iterator[str]:
     end, block = layout.begin + layout.size, audio.BLOCK * layout.frame
     file.seek(0)
     head = file.read(layout.begin)
     file.seek(end)
     yield xxhash.xxh3_128_hexdigest(head + file.read())
-    file.seek(layout.begin)
-    for _ in range(blocks):
-        yield xxhash.xxh3_128_hexdigest(file.read(min(block, end - file.tell())))
+    for start in range(layout.begin, end, block):
+        file.seek(start)
+        yield xxhash.xxh3_128_hexdigest(file.read(min(block, end - start)))
 
 
 class _Layout(NamedTuple):
@@ -246,8 +250,8 @@ def _layout(file: BinaryIO) -> _Layout:
     form, long, format = file.read(12)[:4], 0, b""
     while len(head := file.read(8)) == 8:
         name, size = head[:4], _integer(head[4:])
-        if name == b"data" and len(format) >= 16:
-            return _Layout(file.tell(), long if form == b"RF64" else size, _integer(format[12:14]))
+        if name == b"data" and (frame := _integer(format[12:14])):
+            return _Layout(file.tell(), long if form == b"RF64" else size, frame)
         after = file.tell() + size + size % 2
         chunk = file.read(min(size, 32))
         if name == b"ds64":

@@ -199,6 +199,22 @@ class TestSpreadsheets:
         with pytest.raises(RecordError, match="more than 64 MiB"):
             sheets.read(content.getvalue(), dub(), where="sheet.xlsx")
 
+    @pytest.mark.parametrize("cell", ["A60000", "A1048576"])
+    def test_a_cell_far_below_the_lines_is_refused(self, cell):
+        with pytest.raises(RecordError, match="it goes beyond row 50000"):
+            sheets.read(book((cell,), "x"), dub(), where="sheet.xlsx")
+
+    def test_a_cell_far_beside_the_lines_is_not_looked_at(self):
+        assert decided(sheets.read(book(("XFD2",), "x"), dub(), where="sheet.xlsx"), dub())[0] == []
+
+    def test_a_page_that_is_no_xml_is_named(self):
+        content, broken = io.BytesIO(sheets.write(sheets.rows(dub()), where="a.xlsx")), io.BytesIO()
+        with zipfile.ZipFile(content) as packed, zipfile.ZipFile(broken, "w") as again:
+            for name in packed.namelist():
+                again.writestr(name, b"<worksheet" if name.endswith("sheet1.xml") else packed.read(name))
+        with pytest.raises(RecordError, match=r"read sheet\.xlsx: no XLSX"):
+            sheets.read(broken.getvalue(), dub(), where="sheet.xlsx")
+
     def test_no_cell_of_a_csv_begins_as_a_formula_does(self):
         plain = sheets.write(sheets.rows(dub()), where="a.csv").decode("utf-8-sig")
         cells = [cell for row in csv.reader(io.StringIO(plain)) for cell in row]

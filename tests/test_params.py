@@ -26,6 +26,8 @@ def test_options_are_read_whole():
         ("", "its top keys are nothing"),
         ("- a", "its top is a list"),
         ("mix: [", "not YAML"),
+        pytest.param("mix: " + "[" * 5000, "not YAML", id="deep"),
+        pytest.param("mix: " + "9" * 5000, "not YAML", id="long number"),
         ("mix: !!python/object/apply:os.getcwd []", "not YAML"),
     ],
 )

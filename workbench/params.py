@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from workbench.errors import RecordError
-from workbench.records import parse
+from workbench.records import UNREADABLE, parse
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ def mapping(text: str, *, where: str) -> dict[str, Any]:
     """
     try:
         document = msgspec.yaml.decode(text) if text.strip() else {}
-    except msgspec.DecodeError as error:
+    except (*UNREADABLE, ValueError) as error:  # the last by a number of thousands of digits
         raise RecordError(f"read {where}", f"not YAML: {error}", "Repair that line.") from error
     if not isinstance(document, Mapping):
         raise RecordError(

@@ -22,6 +22,7 @@ import msgspec
 
 from workbench.engines import models
 from workbench.errors import EngineError
+from workbench.records import UNREADABLE
 
 HUB = "https://huggingface.co"
 TRIES = 5
@@ -139,7 +140,7 @@ def _repository(client: Any, name: str, source: Source) -> dict[str, Remote]:
         raise _refused(name, answer.status_code, url)
     try:
         listing = msgspec.json.decode(answer.content, type=_Listing)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise EngineError(f"fetch {name}", f"{url} answered no list: {error}", "Try again later.") from error
     prefix = f"{source.under.strip('/')}/" if source.under else ""
     remotes = {

@@ -24,7 +24,7 @@ import msgspec
 
 from workbench.engines import installed
 from workbench.errors import EngineError
-from workbench.records import Draft, LongLine, SceneLine
+from workbench.records import UNREADABLE, Draft, LongLine, SceneLine
 
 log = logging.getLogger(__name__)
 
@@ -216,7 +216,7 @@ class Llm:
             ) from error
         try:
             text = msgspec.json.decode(answer.content, type=_Completion).choices[0].message.content
-        except (msgspec.DecodeError, UnicodeDecodeError, IndexError) as error:
+        except (*UNREADABLE, IndexError) as error:
             raise EngineError(
                 asked, f"it does not speak the protocol: {answer.text[:80]!r}", "Correct url; it ends in /v1."
             ) from error
@@ -266,7 +266,7 @@ class _Scene:
             text = self.llm.answer(body) if kept is None else msgspec.json.decode(kept, type=_Exchange).answer
             try:
                 answer = msgspec.json.decode(text, type=_Answer)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 log.warning("answer_unreadable scene=%s: %s", next(iter(self.lines)), error)
                 continue
             found, faults = self._judged(answer, ids)

@@ -13,7 +13,7 @@ import msgspec
 
 from workbench import review
 from workbench.errors import RecordError
-from workbench.records import Decision, parse
+from workbench.records import Decision, from_json
 from workbench.review import Anchor, Line
 
 VERDICTS = {"approved": "approve", "rejected": "reject"}
@@ -174,8 +174,8 @@ def _edits(
 def seen_of(text: str, *, where: str) -> Seen:
     """Read what a row has seen; raises `RecordError` where somebody changed it."""
     try:
-        return parse(Seen, msgspec.json.decode(text), where=f"{where}, seen")
-    except msgspec.DecodeError as error:
+        return from_json(Seen, text, where=f"{where}, seen")
+    except RecordError as error:
         raise RecordError(
             f"read {where}", "its cell 'seen' was changed", "Export the sheet again."
         ) from error

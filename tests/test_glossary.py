@@ -51,6 +51,22 @@ def test_a_rule_makes_a_guide_where_there_is_none():
     assert len(glossary.read({"g.yaml": made}).pronunciation_lexicon) == 1
 
 
+@pytest.mark.parametrize("word", ["no", "on", "Yes", "null", "~", "1:30", "0x1F", "2026-01-31", "1e3", "=", "è"])
+def test_a_word_that_yaml_may_take_for_something_else_stays_a_word(word):
+    rule = Pronunciation(word, word, "no")
+    made = glossary.with_rule("", rule, where="g.yaml", project="demo")
+    assert glossary.read({"g.yaml": made}).pronunciation_lexicon == (rule,)
+    other = Pronunciation(word, f"{word}{word}", "no")
+    again = glossary.with_rule(made, other, where="g.yaml", project="demo")
+    assert glossary.read({"g.yaml": again}).pronunciation_lexicon == (other,)
+
+
+@pytest.mark.parametrize("project", ["1984", "on", "null"])
+def test_a_guide_may_be_of_a_project_with_such_a_name(project):
+    made = glossary.with_rule("", Pronunciation("a", "b", "es"), where="g.yaml", project=project)
+    assert len(glossary.read({"g.yaml": made}).pronunciation_lexicon) == 1
+
+
 @pytest.mark.parametrize("text", ["version: 2\nproject: demo\n", "- a list\n", HEAD + "colour: red\n"])
 def test_a_guide_that_is_none_is_not_written_over(text):
     with pytest.raises(GlossaryError, match=r"g\.yaml"):

@@ -51,7 +51,9 @@ def test_a_rule_makes_a_guide_where_there_is_none():
     assert len(glossary.read({"g.yaml": made}).pronunciation_lexicon) == 1
 
 
-@pytest.mark.parametrize("word", ["no", "on", "Yes", "null", "~", "1:30", "0x1F", "2026-01-31", "1e3", "=", "è"])
+@pytest.mark.parametrize(
+    "word", ["no", "on", "Yes", "null", "~", "1:30", "0x1F", "2026-01-31", "1e3", "=", "è"]
+)
 def test_a_word_that_yaml_may_take_for_something_else_stays_a_word(word):
     rule = Pronunciation(word, word, "no")
     made = glossary.with_rule("", rule, where="g.yaml", project="demo")

@@ -144,8 +144,8 @@ def empty(project: str) -> str:
 def with_rule(text: str, rule: Pronunciation, *, where: str, project: str) -> str:
     """Return a guide's YAML with one rule more in its lexicon, or another `tts` in the rule that it has.
 
-    Comments and order stay. An empty text becomes a guide of `project`. Words are quoted: "no" is a word, and a
-    language, but in YAML a truth value.
+    Comments and order stay. An empty text becomes a guide of `project`. Words are quoted: "no" is a word,
+    and a language, but in YAML a truth value.
 
     Raises `GlossaryError` where the guide, or what became of it, is not as `read` has it.
     """

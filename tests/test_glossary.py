@@ -214,6 +214,14 @@ def test_a_target_is_confirmed_as_it_is_written_or_with_a_capital():
     assert rules.confirmed("Red Keep", "fortaleza Roja") == []
 
 
+def test_two_targets_may_differ_by_case_alone():
+    mother, role = Term("Mother", "Mare", True), Term("mother", "mare", True)
+    for rules in (Glossary([mother, role]), Glossary([role, mother])):
+        assert rules.confirmed("my mother", "la meva mare") == [role]
+        assert rules.confirmed("hello, Mother", "hola, Mare") == [mother]
+        assert rules.confirmed("hello, Mother", "hola, mare") == []
+
+
 def test_a_target_must_stand_as_often_as_its_source():
     rules = Glossary(TERMS)
     assert rules.confirmed("studio to studio", "de estudio a taller") == []

@@ -281,12 +281,9 @@ class Glossary:
         if not fired:
             return []
         wanted = Counter(term.target for term in fired)
-        found = Counter(
-            target
-            for target, standing in self._targets.find(text)
-            if standing in (target, _capitalised(target))
-        )
-        return [term for term in fired if found[term.target] >= wanted[term.target]]
+        found = Counter(standing for _, standing in self._targets.find(text))
+        there = {target: sum(found[one] for one in {target, _capitalised(target)}) for target in wanted}
+        return [term for term in fired if there[term.target] >= wanted[term.target]]
 
     def hold(self, line: str, sources: Collection[str]) -> Held:
         """Return a line in which these source terms are held by words that no translator knows."""

@@ -39,10 +39,13 @@ def write_sound(path: Path, y: Sound, *, sr: int, subtype: str = "PCM_24") -> No
     """Write a sound of shape ``(n,)`` or ``(channels, n)`` as WAV (RF64 where it is long).
 
     `subtype` is libsndfile's. A ``FLOAT`` file is RF64 at any length: in a plain one libsndfile notes
-    the time of writing, and equal sounds would differ.
+    the time of writing, and equal sounds would differ. Raises `MediaError` where the disk is full.
     """
     long = subtype == "FLOAT" or y.size * 4 > LONGEST_WAV
-    soundfile.write(path, y.T, sr, subtype=subtype, format="RF64" if long else "WAV")
+    try:
+        soundfile.write(path, y.T, sr, subtype=subtype, format="RF64" if long else "WAV")
+    except soundfile.SoundFileError as error:
+        raise _full(path.name) from error
 
 
 class SoundFile:
@@ -87,17 +90,17 @@ class SoundWriter:
         try:
             self._file.write(y.T)
         except soundfile.SoundFileError as error:
-            raise MediaError(
-                f"write {Path(self._file.name).name}",
-                "the disk took no more of it",
-                "Free some space and run it again.",
-            ) from error
+            raise _full(Path(self._file.name).name) from error
 
     def __enter__(self) -> SoundWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def _full(name: str) -> MediaError:
+    return MediaError(f"write {name}", "the disk took no more of it", "Free some space and run it again.")
 
 
 class Memo:

@@ -178,6 +178,12 @@ def test_an_endpoint_that_is_down_is_an_error(model):
         ask(model, options_=options(model, url="http://127.0.0.1:9/v1", tries=1))
 
 
+def test_an_answer_that_is_packed_wrongly_is_an_error(model):
+    page = serving(lambda request, body: reply(request, 200, b"{}", Content_Encoding="gzip"))
+    with page as address, pytest.raises(EngineError, match="cannot be reached"):
+        ask(model, options_=options(model, url=address))
+
+
 def test_an_endpoint_that_is_slow_is_an_error(model):
     model.delay = 0.5
     with pytest.raises(EngineError, match=r"no answer within 0.1 s.*Raise timeout"):

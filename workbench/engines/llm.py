@@ -210,7 +210,7 @@ class Llm:
                 f"no answer within {self.options.timeout:g} s",
                 "Raise timeout in params/engines.yaml, or use a smaller model.",
             ) from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise EngineError(
                 asked, f"it cannot be reached: {error}", "Start the server, or correct url."
             ) from error

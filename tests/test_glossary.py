@@ -94,6 +94,7 @@ def test_the_guide_of_one_language_takes_the_place_of_a_general_rule():
 BAD = {
     "not YAML": ("a: [", "not YAML"),
     "a list": ("- 1", "its top is a list"),
+    "a section twice": (TERM + "{source: a, target: b}\nglossary_terms: []", "'glossary_terms' stands twice"),
     "an unknown key": (HEAD + "terms: []", "unknown key terms"),
     "no version": ("project: demo", "version"),
     "a later version": ("version: 2\nproject: demo", "its version is 2"),

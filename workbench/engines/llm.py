@@ -8,7 +8,6 @@ others stay as they are.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import logging
 import os
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 import langcodes
 import msgspec
 
+from workbench import writing
 from workbench.engines import installed
 from workbench.errors import EngineError
 from workbench.records import UNREADABLE, Draft, LongLine, SceneLine
@@ -29,7 +29,7 @@ from workbench.records import UNREADABLE, Draft, LongLine, SceneLine
 log = logging.getLogger(__name__)
 
 LETTERS = 20  # fewer say too little of their language
-UNLIKELY = 0.01  # probability of the target language below which a text is in another one
+UNLIKELY = 100  # times that another language is likelier, from which a text is taken for it
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 RULES = """You translate the dialogue of a film for dubbing, from {source} to {target}.
 Answer with JSON alone: {{"lines": [{{"id": …, "text": …}}, …]}}, one entry for each id that is asked for,
@@ -350,21 +350,12 @@ def _other_language(text: str, original: str, *, source: str, target: str) -> st
     """Return why a text is not in the target language, or `None`; a short one is not judged."""
     if sum(map(str.isalpha, text)) < LETTERS:
         return None
-    same = langcodes.Language.get(source).language == langcodes.Language.get(target).language
-    if text.casefold() == original.casefold() and not same:
+    if text.casefold() == original.casefold() and not writing.same_language(source, target):
         return "it is the original line, not its translation"
-    ranked = dict(_identifier().rank(text))
-    likely = max(ranked, key=lambda tag: ranked[tag])
-    if ranked.get(langcodes.Language.get(target).language, 1.0) < UNLIKELY:
-        return f"it is in another language, it seems {langcodes.Language.get(likely).display_name()}"
+    guess = writing.language(text, expected=target)
+    if guess and guess.times >= UNLIKELY:
+        return f"it is in another language, it seems {langcodes.Language.get(guess.language).display_name()}"
     return None
-
-
-@functools.cache
-def _identifier() -> Any:
-    from py3langid import langid
-
-    return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
 
 
 def _passing(error: BaseException) -> bool:

@@ -213,6 +213,13 @@ def test_ass_gives_actors_and_hides_comments_drawings_and_styling():
     assert said(text, ".ass") == [("Anna", "Hello, you, there"), ("BEN", "Bye.")]
 
 
+def test_a_name_is_the_same_however_it_is_spaced():
+    actor = "Dialogue: 0,0:00:01.00,0:00:02.00,Default, Anna \t Lee ,0,0,0,,Hello\\N- Why?"
+    assert {name for name, _ in said(ass(actor), ".ass")} == {"Anna Lee"}
+    voice = "00:00:01.000 --> 00:00:02.000\n<v Anna  Lee >Hello"
+    assert said(vtt(voice), ".vtt") == [("Anna Lee", "Hello")]
+
+
 def test_sentences_join_to_their_text():
     text = "Hi there! How are you?” «Fine…» そうだ。行こう。 end"
     parts = cues.sentences(text)

@@ -115,3 +115,15 @@ def test_progress_passes_everything_on():
 def test_every_template_is_part_of_the_package():
     names = [path.name for path in (Path(display.__file__).parent / "templates").iterdir()]
     assert {"table.html.j2", "qa.html.j2", "qa.css"} <= set(names)
+
+
+@pytest.mark.parametrize("name", ["$\\nonsense$", "$A$", "A_$B"])
+def test_a_name_is_drawn_as_it_is_written(name):
+    picture = display.Picture(width=4, height=2)
+    [panel] = picture.panels
+    panel.barh([name, "S2"], [1, 2], label=name)
+    panel.legend()
+    panel.set_title(name)
+    svg = picture.svg()
+    assert svg.count(f">{name}<") == 3
+    assert picture.png().startswith(b"\x89PNG")

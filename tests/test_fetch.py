@@ -172,6 +172,32 @@ def test_an_unreachable_server_is_an_error(monkeypatch, tmp_path):
         bring(source=fetch.Source(licence="MIT", size=1, files={"a": remote}))
 
 
+def test_a_server_that_sends_one_in_circles_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path / "models"))
+    with serving(lambda request, body: reply(request, 302, Location=request.path)) as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        with pytest.raises(EngineError, match="cannot be reached"):
+            bring()
+
+
+def test_a_file_that_does_not_end_is_broken_off(hub):
+    checksum = f"sha256:{hashlib.sha256(b'ab').hexdigest()}"
+    sent = []
+
+    def endless(request, body):
+        request.send_response(200)
+        request.end_headers()
+        for _ in range(10_000):
+            request.wfile.write(bytes(2**16))
+            sent.append(2**16)
+
+    with serving(endless) as address:
+        source = fetch.Source("MIT", 1, files={"model.bin": fetch.Remote(f"{address}/x", 2, checksum)})
+        with pytest.raises(EngineError, match="its checksum is"):
+            bring("other", source)
+    assert sum(sent) < 100 * 2**20
+
+
 def test_a_file_can_come_by_its_own_address(hub, monkeypatch):
     import os
 

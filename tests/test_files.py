@@ -45,3 +45,11 @@ def test_within_the_limit_nothing_goes(tmp_path):
     paths = [written(tmp_path / name, "1234") for name in "ab"]
     files.prune(paths, limit=8)
     assert all(path.exists() for path in paths)
+
+
+def test_what_another_process_took_away_meanwhile_is_no_fault(tmp_path):
+    here, gone = written(tmp_path / "a", "1234"), tmp_path / "b"
+    files.prune([here, gone], limit=3)
+    assert not here.exists()
+    files.used(gone)
+    assert not gone.exists()

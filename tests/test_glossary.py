@@ -51,6 +51,24 @@ def test_a_rule_makes_a_guide_where_there_is_none():
     assert len(glossary.read({"g.yaml": made}).pronunciation_lexicon) == 1
 
 
+@pytest.mark.parametrize(
+    "word", ["no", "on", "Yes", "null", "~", "1:30", "0x1F", "2026-01-31", "1e3", "=", "è"]
+)
+def test_a_word_that_yaml_may_take_for_something_else_stays_a_word(word):
+    rule = Pronunciation(word, word, "no")
+    made = glossary.with_rule("", rule, where="g.yaml", project="demo")
+    assert glossary.read({"g.yaml": made}).pronunciation_lexicon == (rule,)
+    other = Pronunciation(word, f"{word}{word}", "no")
+    again = glossary.with_rule(made, other, where="g.yaml", project="demo")
+    assert glossary.read({"g.yaml": again}).pronunciation_lexicon == (other,)
+
+
+@pytest.mark.parametrize("project", ["1984", "on", "null"])
+def test_a_guide_may_be_of_a_project_with_such_a_name(project):
+    made = glossary.with_rule("", Pronunciation("a", "b", "es"), where="g.yaml", project=project)
+    assert len(glossary.read({"g.yaml": made}).pronunciation_lexicon) == 1
+
+
 @pytest.mark.parametrize("text", ["version: 2\nproject: demo\n", "- a list\n", HEAD + "colour: red\n"])
 def test_a_guide_that_is_none_is_not_written_over(text):
     with pytest.raises(GlossaryError, match=r"g\.yaml"):
@@ -76,6 +94,7 @@ def test_the_guide_of_one_language_takes_the_place_of_a_general_rule():
 BAD = {
     "not YAML": ("a: [", "not YAML"),
     "a list": ("- 1", "its top is a list"),
+    "a section twice": (TERM + "{source: a, target: b}\nglossary_terms: []", "'glossary_terms' stands twice"),
     "an unknown key": (HEAD + "terms: []", "unknown key terms"),
     "no version": ("project: demo", "version"),
     "a later version": ("version: 2\nproject: demo", "its version is 2"),
@@ -194,6 +213,14 @@ def test_a_target_is_confirmed_as_it_is_written_or_with_a_capital():
     assert rules.confirmed("workbench", "Banco de trabajo") == [TERMS[0]]
     assert rules.confirmed("workbench", "BANCO DE TRABAJO") == []
     assert rules.confirmed("Red Keep", "fortaleza Roja") == []
+
+
+def test_two_targets_may_differ_by_case_alone():
+    mother, role = Term("Mother", "Mare", True), Term("mother", "mare", True)
+    for rules in (Glossary([mother, role]), Glossary([role, mother])):
+        assert rules.confirmed("my mother", "la meva mare") == [role]
+        assert rules.confirmed("hello, Mother", "hola, Mare") == [mother]
+        assert rules.confirmed("hello, Mother", "hola, mare") == []
 
 
 def test_a_target_must_stand_as_often_as_its_source():

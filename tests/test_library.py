@@ -217,3 +217,10 @@ def test_a_text_that_is_not_utf8_is_named(tmp_path, data):
     (tmp_path / "x.yaml").write_bytes(data)
     with pytest.raises(LibraryError, match="not UTF-8"):
         library.read_text(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_24"])
+def test_a_sound_that_the_disk_does_not_take_is_named(tmp_path, subtype):
+    (tmp_path / "a.wav").symlink_to("/dev/full")
+    with pytest.raises(MediaError, match=r"write a\.wav: the disk took no more of it"):
+        library.write_sound(tmp_path / "a.wav", np.zeros(100_000, np.float32), sr=8000, subtype=subtype)

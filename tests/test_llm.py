@@ -152,15 +152,23 @@ def test_a_line_with_a_text_of_a_person_is_context_alone_and_leaves_the_question
     assert [draft.text for draft in drafts] == [*said(0), "", *said(2)]
 
 
-def test_garbage_is_asked_for_again_and_then_an_error(model):
-    model.raw = "Sure! Here are your lines:\n1. Buenos días"
-    with pytest.raises(EngineError, match="3 times what is not the JSON asked for: 'Sure! Here"):
+@pytest.mark.parametrize(
+    "raw",
+    ["Sure! Here are your lines:\n1. Buenos días", '{"lines": [], "x": ' + "[" * 100_000],
+    ids=["prose", "deep"],
+)
+def test_garbage_is_asked_for_again_and_then_an_error(model, raw):
+    model.raw = raw
+    with pytest.raises(EngineError, match=r"3 times what is not the JSON asked for: '(Sure! Here|.*lines)"):
         ask(model)
     assert [asked["seed"] for asked in model.asked] == [0, 1, 2]
 
 
-def test_an_endpoint_of_another_protocol_is_an_error(model):
-    page = serving(lambda request, body: reply(request, 200, b"<html>\xff</html>"))
+@pytest.mark.parametrize(
+    "answer", [b"<html>\xff</html>", b"[" * 100_000, b"{}"], ids=["page", "deep", "empty"]
+)
+def test_an_endpoint_of_another_protocol_is_an_error(model, answer):
+    page = serving(lambda request, body: reply(request, 200, answer))
     with page as address, pytest.raises(EngineError, match="does not speak the protocol"):
         ask(model, options_=options(model, url=address))
 
@@ -168,6 +176,12 @@ def test_an_endpoint_of_another_protocol_is_an_error(model):
 def test_an_endpoint_that_is_down_is_an_error(model):
     with pytest.raises(EngineError, match=r"cannot be reached.*Start the server"):
         ask(model, options_=options(model, url="http://127.0.0.1:9/v1", tries=1))
+
+
+def test_an_answer_that_is_packed_wrongly_is_an_error(model):
+    page = serving(lambda request, body: reply(request, 200, b"{}", Content_Encoding="gzip"))
+    with page as address, pytest.raises(EngineError, match="cannot be reached"):
+        ask(model, options_=options(model, url=address))
 
 
 def test_an_endpoint_that_is_slow_is_an_error(model):

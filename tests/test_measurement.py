@@ -7,6 +7,7 @@ from tests import episodes
 from tests.test_qa import OPTS
 from workbench import measurement, qa
 from workbench.errors import EngineError, LanguageError
+from workbench.params import Choice
 from workbench.records import Score, Table, Word
 
 
@@ -78,11 +79,33 @@ def test_a_missing_engine_is_told_and_nothing_else_is_lost():
     def load():
         raise EngineError("use the prints engine 'x'", "x is not installed", "Install it.")
 
-    found = measurement.Instrument.ready(load, "x")
+    found = measurement.Instrument.ready(load, str, Choice("x", (), {}))
     assert (found.engine, found.reason) == (None, "x is not installed")
     scores = Table(Score, qa.check(episodes.film(2), episodes.gather(episodes.film(2), opts=OPTS), opts=OPTS))
     [voice, _] = [row for row in scores if row.check == "voice"]
     assert (voice.verdict, voice.evidence) == ("info", "could not be checked: no engine is here")
+
+
+def test_what_one_engine_measured_is_not_taken_for_anothers():
+    class Engine:
+        def __init__(self, name, version):
+            self.name, self.version = name, version
+
+    settings = {"one": {"hop": 1}, "two": {"hop": 1}}
+    choices = [Choice("one", ("two",), settings), Choice("one", (), settings | {"one": {"hop": 2}})]
+    made = [
+        (Engine("one", "1"), 0),
+        (Engine("two", "1"), 0),
+        (Engine("one", "2"), 0),
+        (Engine("one", "1"), 1),
+    ]
+    found = [
+        measurement.Instrument.ready(lambda e=engine: e, lambda e: e.version, choices[which]).identity
+        for engine, which in made
+    ]
+    assert len(set(found)) == len(made)
+    other = Choice("two", (), settings | {"two": {"hop": 9}})
+    assert measurement.Instrument.ready(lambda: made[0][0], lambda e: e.version, other).identity == found[0]
 
 
 def test_a_word_that_the_film_lacks_is_found_by_a_recogniser():

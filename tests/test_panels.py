@@ -18,7 +18,7 @@ from tests import episodes
 from tests.test_qa import OPTS
 from workbench import batch, glossary, library, qa, review, sheets, tts
 from workbench.errors import LibraryError, RecordError, StageError
-from workbench.panels import listing, sounds
+from workbench.panels import listing, rerun, sounds
 from workbench.panels.rerun import Rerun
 from workbench.panels.review import PAGE, Review
 from workbench.records import Score, Table, Take
@@ -415,6 +415,15 @@ class TestTheSelectedLine:
         assert all(found["evidence"] and found["action"] for found in findings)
         assert {found["verdict"] for found in findings} <= {"warn", "fail"}
 
+    def test_guesses_the_length_of_a_text_of_signs_alone_by_the_other_takes(self, dub):
+        takes = [*FLAWED.takes]
+        takes[0] = dataclasses.replace(takes[0], text_pre_pronunciation="&", tts_text="y")
+        write(dub, dataclasses.replace(FLAWED, takes=Table(Take, takes)))
+        desk = Review(dub, who="ana")
+        desk.selected = takes[0].segment
+        desk.guess("Hola, hermana.")
+        assert desk.detail["draft"]["length"]["ms"] > 0
+
     def test_shows_an_edit_before_and_after_with_its_length(self, desk):
         desk.selected = FLAWED.segments[0].id
         desk.guess("Buenos días, ¿ha llegado el barco de las islas?")
@@ -550,6 +559,18 @@ class TestReruns:
         assert other.progress["state"] == "done"
         assert f"ARGUMENTS s/e/es --segments {desk.selected} --who ana" in Rerun(dub).log.read_text()
 
+    def test_that_end_while_they_are_looked_at_are_done(self, dub, monkeypatch):
+        one = Rerun(dub)
+        one.log.parent.mkdir(parents=True)
+        one.log.write_text("Running stage 'tts@s/e/es':\n")
+
+        def ends(*_: object) -> bool:
+            one.log.write_text("s/e/es  lines asked: 1, takes changed: 1\n")
+            return True
+
+        monkeypatch.setattr(rerun, "_free", ends)
+        assert (one.progress().state, one.progress().said[:14]) == ("done", "lines asked: 1")
+
     def test_that_fail_say_so_also_to_the_next_session(self, dub, tmp_path):
         command = self.script(
             tmp_path,
@@ -634,6 +655,15 @@ def test_a_second_rerun_at_once_is_refused(dub, tmp_path):
     while one.progress().state == "running":
         time.sleep(0.02)
     assert one.progress().state == "failed"
+
+
+def test_the_page_is_answered_also_where_an_act_fails(desk, monkeypatch):
+    from workbench.panels.review import view
+
+    board, sent = view(desk), []
+    monkeypatch.setattr(board, "send", sent.append)
+    board._handle_custom_msg({"verb": "edit", "given": [5]}, [])  # no page of ours says so
+    assert sent == [{"done": "edit"}]
 
 
 def test_the_view_only_links(desk):

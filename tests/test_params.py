@@ -26,6 +26,10 @@ def test_options_are_read_whole():
         ("", "its top keys are nothing"),
         ("- a", "its top is a list"),
         ("mix: [", "not YAML"),
+        ("mix: {rate: 1.5, name: a, rate: 2.5}", "the key 'rate' stands twice"),
+        ("mix: {}\nmix: {rate: 1.5, name: a}", "the key 'mix' stands twice"),
+        pytest.param("mix: " + "[" * 5000, "not YAML", id="deep"),
+        pytest.param("mix: " + "9" * 5000, "not YAML", id="long number"),
         ("mix: !!python/object/apply:os.getcwd []", "not YAML"),
     ],
 )

@@ -53,6 +53,16 @@ def test_an_error_and_its_exit_code_are_the_same_warm_and_cold(server, root):
     assert "lists no such key" in warm.stderr
 
 
+@pytest.mark.parametrize("said", [b"", (99).to_bytes(4, "little") + b"{"])
+def test_a_caller_that_goes_away_before_it_has_asked_does_not_end_the_server(server, root, said):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(os.environ[preload.SOCKET])
+        socket.send_fds(client, [said], [0, 1, 2]) if said else None
+    ask = "from workbench import preload; print(preload.ask(['run', 'asr', 's/nothing']))"
+    done = subprocess.run([sys.executable, "-c", ask], cwd=root, capture_output=True, text=True)
+    assert done.stdout == "1\n"
+
+
 def test_an_interrupt_reaches_the_warm_process(server, root):
     (root / "notebooks").mkdir()
     wait = "import pathlib, time\npathlib.Path('began').touch()\ntime.sleep(60)"

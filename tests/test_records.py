@@ -17,8 +17,9 @@ def test_a_table_comes_back_from_its_lines(rows):
     assert Table.from_jsonl(Word, table.to_jsonl(), where="here") == table
 
 
-def test_a_broken_line_is_named():
-    text = Table(Turn, [Turn(0, 9, "A", "x")]).to_jsonl() + "{broken\n"
+@pytest.mark.parametrize("line", ["{broken", "[" * 100_000], ids=["broken", "deep"])
+def test_a_broken_line_is_named(line):
+    text = Table(Turn, [Turn(0, 9, "A", "x")]).to_jsonl() + f"{line}\n"
     with pytest.raises(RecordError, match=r"turns\.jsonl, line 2"):
         Table.from_jsonl(Turn, text, where="turns.jsonl")
 

@@ -493,15 +493,29 @@ class TestBadLogs:
             (lambda s: "<<<<<<< HEAD", "marker of a merge conflict"),
             (lambda s: "=======", "marker of a merge conflict"),
             (lambda s: ">>>>>>> branch", "marker of a merge conflict"),
+            (lambda s: s.good().replace('"value":"', '"value":"' + "[" * 100_000), "recursion"),
+            (lambda s: "[" * 100_000, "recursion"),
             (lambda s: "[]", "line 2"),
             (lambda s: '"undo"', "line 2"),
         ],
     )
     def test_a_bad_line_is_named_with_its_file_and_number(self, line, complaint):
         text = f"{self.good()}\n{line(self)}\n"
-        with pytest.raises(RecordError, match=r"es/review/translate\.jsonl, line 2") as error:
+        with pytest.raises(RecordError, match=r"es/review/translate\.jsonl, line 2: ") as error:
             review.read({"data/s/e/es/review/translate.jsonl": text})
         assert complaint in str(error.value)
+
+    @pytest.mark.parametrize("rate", [0.0, -1.0, 0.49, 2.01, 1e300])
+    def test_a_rate_at_which_nobody_speaks_is_refused(self, ana, rate):
+        with pytest.raises(RecordError, match=r"rates are 0\.5 to 2\.0"):
+            ana("regenerate", rate=rate)
+
+    @pytest.mark.parametrize(
+        "changed", [{"key": "../../../notes"}, {"key": ""}, {"samples": 0}, {"sample_rate": 0}]
+    )
+    def test_a_take_to_keep_that_is_none_is_refused(self, ana, changed):
+        with pytest.raises(RecordError, match="the take that it keeps is none"):
+            ana("lock", kept=dataclasses.replace(TAKES[0], **changed), sound="0" * 64)
 
     def test_an_undo_of_nothing_is_an_error(self):
         ana = Reviewer("ana")

@@ -36,7 +36,7 @@ def dub(targets=TARGETS, log=(), sources=None):
 
 
 def decided(sheet, lines, who="ana"):
-    return sheets.decisions(sheet, lines, who=who, at=NOW, where="sheet")
+    return sheets.decisions(sheet, lines, duration=99_000, who=who, at=NOW, where="sheet")
 
 
 def there_and_back(lines, form, edit=lambda rows: rows):
@@ -72,6 +72,10 @@ class TestEachForm:
     def test_times_become_a_decision(self, form):
         [edit], _ = there_and_back(dub(), form, changed(2, start=8100, end=11000))
         assert (edit.action, review.value(edit).start, review.value(edit).end) == ("retime", 8100, 11000)
+
+    def test_a_time_beyond_the_film_is_refused(self, form):
+        with pytest.raises(RecordError, match=r"row 3 .*end: it is 99001 ms, the film has 99000"):
+            there_and_back(dub(), form, changed(2, end=99_001))
 
     def test_deleted_moved_and_foreign_rows_are_reported_and_nothing_is_lost(self, form):
         def edit(rows):
@@ -132,6 +136,11 @@ class TestTables:
         assert [one.action for one in made] == ["reassign", "edit_source", "edit_text", "note", "approve"]
         state = dub(log=made)["s00000000"]
         assert (state.state, state.text, state.notes) == ("approved", "y", ("z",))
+
+    @pytest.mark.parametrize("speaker", ["Ana  B", " Ana", "=Ana", "A\x01na"])
+    def test_a_speaker_of_any_name_comes_back(self, form, speaker):
+        lines = review.fold((), [Segment("s00000000", 0, 900, speaker, "line")])
+        assert there_and_back(lines, form) == ([], sheets.Report())
 
     def test_a_speaker_of_an_unknown_name_is_refused(self, form):
         with pytest.raises(RecordError, match=r"row 1 \(s00000000\), speaker: nobody is called 'Bea'"):
@@ -198,6 +207,22 @@ class TestSpreadsheets:
             packed.writestr("xl/worksheets/sheet1.xml", b" " * (65 * 2**20))
         with pytest.raises(RecordError, match="more than 64 MiB"):
             sheets.read(content.getvalue(), dub(), where="sheet.xlsx")
+
+    @pytest.mark.parametrize("cell", ["A60000", "A1048576"])
+    def test_a_cell_far_below_the_lines_is_refused(self, cell):
+        with pytest.raises(RecordError, match="it goes beyond row 50000"):
+            sheets.read(book((cell,), "x"), dub(), where="sheet.xlsx")
+
+    def test_a_cell_far_beside_the_lines_is_not_looked_at(self):
+        assert decided(sheets.read(book(("XFD2",), "x"), dub(), where="sheet.xlsx"), dub())[0] == []
+
+    def test_a_page_that_is_no_xml_is_named(self):
+        content, broken = io.BytesIO(sheets.write(sheets.rows(dub()), where="a.xlsx")), io.BytesIO()
+        with zipfile.ZipFile(content) as packed, zipfile.ZipFile(broken, "w") as again:
+            for name in packed.namelist():
+                again.writestr(name, b"<worksheet" if name.endswith("sheet1.xml") else packed.read(name))
+        with pytest.raises(RecordError, match=r"read sheet\.xlsx: no XLSX"):
+            sheets.read(broken.getvalue(), dub(), where="sheet.xlsx")
 
     def test_no_cell_of_a_csv_begins_as_a_formula_does(self):
         plain = sheets.write(sheets.rows(dub()), where="a.csv").decode("utf-8-sig")

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pysubs2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workbench import subtitles
@@ -52,6 +52,16 @@ def test_no_character_is_lost_and_no_line_is_too_long(text):
 @given(st.lists(st.from_regex(r"[a-zé]{1,20}[,.]?", fullmatch=True), min_size=1, max_size=60))
 def test_words_with_spaces_stay_whole_and_in_order(spoken):
     assert " ".join(subtitles.split(" ".join(spoken), opts=OPTS)).split() == spoken
+
+
+@given(texts, st.integers(1, 40))
+@example(" ".join(["word"] * 17), 2)
+def test_every_cue_lasts_or_its_line_is_refused(text, length):
+    try:
+        cues = cues_of(line(text, end=length), duration=length)
+    except SubtitleError:
+        return
+    assert all(cue.start < cue.end for cue in cues)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5000), st.integers(300, 6000), texts), max_size=8))

@@ -11,18 +11,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from workbench import library, monitor, notebook, preload, review, wording
+from workbench import glossary, library, monitor, notebook, preload, review, wording
 from workbench.errors import LibraryError, MediaError, StageError
 from workbench.records import Decision, Placement, Segment, Table, Take, Translation
 
 log = logging.getLogger(__name__)
 
-GUIDE = "version: 1\nproject: {series}\nglossary_terms: []\npronunciation_lexicon: []\n"
 SUBTITLES = (".srt", ".vtt", ".ass")
 
 
@@ -244,14 +242,16 @@ def add(
     """Add a film, and the dubs wanted of it, to the library; return the keys of the episode and dubs.
 
     The film is copied into ``data/`` and given to DVC. Subtitles become the transcript, or a dub's
-    translation. Adding the same film again changes nothing but what is new.
+    translation. Adding the same film again changes nothing but what is new: facts that are not given again
+    stay as they are.
 
     Raises
     ------
     MediaError
         Where ffmpeg cannot read the film, or it has no such audio track. Nothing is added then.
     LibraryError
-        Where the key is taken by another film.
+        Where the key is taken by another film, or is of another language; for a translation into a language
+        that is not among the targets.
     """
     from workbench import media
 
@@ -266,39 +266,51 @@ def add(
                 "not a file ending in " + ", ".join(SUBTITLES),
                 "Give an SRT, VTT or ASS file.",
             )
+    if unwanted := set(translations or {}) - set(targets):
+        raise LibraryError(
+            f"add {film.name} with translations into {', '.join(sorted(unwanted))}",
+            f"the dubs wanted are: {', '.join(targets) or 'none'}",
+            "Name those languages with --to, too.",
+        )
     episode = library.Episode(root, key)
+    known = episode.facts if (episode.given / "episode.yaml").is_file() else None
+    if known and episode.language != language:
+        raise LibraryError(
+            f"add {film.name} as {key} in {language}",
+            f"its language is {known.language}",
+            f"Correct data/{key}/given/episode.yaml, or choose another --name.",
+        )
     source = episode.folder / f"source{film.suffix.lower()}"
     if source.exists() and not filecmp.cmp(film, source, shallow=False):
         raise LibraryError(
             f"add {film.name} as {key}", "another film has that name", "Choose another with --name."
         )
-    _copy(film, source)
-    _new(episode.series_folder / "series.yaml", f"title: {series}\ncasting: {{}}\n")
-    _new(episode.series_folder / "style_guide.yaml", GUIDE.format(series=series))
+    if not source.exists():
+        _copy(film, source)
+    _new(episode.series_folder / "series.yaml", _yaml(library.SeriesFacts(series, {})))
+    _new(episode.series_folder / "style_guide.yaml", glossary.empty(series))
     engines = {}
     if transcript:
         _copy(transcript, episode.given / f"transcript{transcript.suffix.lower()}")
         engines["asr"] = "subtitles"
-    _dump(
-        episode.given / "episode.yaml",
-        {
-            "source": source.name,
-            "language": language,
-            "audio_track": audio_track,
-            "speakers": speakers,
-            "engines": engines,
-        },
-    )
+    facts = library.EpisodeFacts(source.name, language, audio_track, speakers, engines)
+    if known:
+        track, count = audio_track or known.audio_track, speakers or known.speakers
+        facts = replace(known, audio_track=track, speakers=count, engines=known.engines | engines)
+    if facts != known:
+        library.write_text(episode.given / "episode.yaml", _yaml(facts))
     for stage in ("segment", "voices"):
         _new(episode.folder / "review" / f"{stage}.jsonl", "\n")
     dubs = []
     for lang in targets:
         dub = library.Dub(root, f"{key}/{lang}")
         given = (translations or {}).get(lang)
+        _new(dub.given / "dub.yaml", _yaml(library.DubFacts({})))
         if given:
             _copy(given, dub.given / f"translation{given.suffix.lower()}")
-        _dump(dub.given / "dub.yaml", {"engines": {"translate": "subtitles"} if given else {}})
-        _new(episode.series_folder / f"style_guide.{lang}.yaml", GUIDE.format(series=series))
+            by_hand = library.DubFacts(dub.facts.engines | {"translate": "subtitles"})
+            library.write_text(dub.given / "dub.yaml", _yaml(by_hand))
+        _new(episode.style_guide_path(lang), glossary.empty(series))
         for stage in ("translate", "tts"):
             _new(dub.folder / "review" / f"{stage}.jsonl", "\n")
         dubs.append(dub.key)
@@ -341,10 +353,10 @@ def _list(root: Path, key: str, source: str, dubs: Sequence[str]) -> None:
     library.write_text(path, text.getvalue())
 
 
-def _dump(path: Path, value: dict[str, Any]) -> None:
+def _yaml(facts: library.EpisodeFacts | library.DubFacts | library.SeriesFacts) -> str:
     import yaml
 
-    library.write_text(path, yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+    return str(yaml.safe_dump(asdict(facts), sort_keys=False, allow_unicode=True))
 
 
 def _new(path: Path, text: str) -> None:

@@ -228,20 +228,28 @@ def _sheet(options: argparse.Namespace) -> None:
     from datetime import UTC, datetime
 
     from workbench import batch, library, review, sheets
+    from workbench.records import Probe
 
     episode, _, lang = options.key.rpartition("/")
     dub = library.dub(episode, lang)
     known = review.read(dub.review(*review.LOGS))
     lines = batch.lines(dub, known)
     if options.do_what == "write":
-        options.file.write_bytes(sheets.write(sheets.rows(lines), where=options.file.name))
-        print(f"{options.file}: {len(lines)} lines")
+        rows = sheets.rows(lines)
+        library.write_bytes(options.file, sheets.write(rows, where=options.file.name))
+        print(f"{options.file}: {len(rows)} lines")
         return
     if not options.file.is_file():
         raise LibraryError(f"read {options.file}", "there is no such file", "Name a sheet.")
     sheet = sheets.read(options.file.read_bytes(), lines, where=options.file.name)
-    who, at = options.who or getpass.getuser(), datetime.now(UTC)
-    made, report = sheets.decisions(sheet, lines, who=who, at=at, where=options.file.name)
+    made, report = sheets.decisions(
+        sheet,
+        lines,
+        duration=dub.read(Probe)[0].duration,
+        who=options.who or getpass.getuser(),
+        at=datetime.now(UTC),
+        where=options.file.name,
+    )
     for decision in made:
         dub.append(sheets.log_of(decision, known), decision)
     print(f"{options.key}  decisions: {len(made)}", str(report), sep="\n" if str(report) else "")

@@ -24,6 +24,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from workbench import audio
@@ -172,7 +173,7 @@ def timeline(
         panel.set_ylim(max(1, len(speakers)) * (lanes + 0.5) - 0.4, -0.6)
         names = [f"{name[:MOST_NAME]} {lane}" for name in speakers for lane in ("original", "dub")[:lanes]]
         ticks = [index * (lanes + 0.5) + lane for index in range(len(speakers)) for lane in range(lanes)]
-        panel.set_yticks(ticks, names, parse_math=False)
+        panel.set_yticks(ticks, names)
         panel.tick_params(axis="y", length=0)
     picture.panels[-1].set_xlabel("time in the film (min:s)", color=INK, fontsize=9)
     if any(row.lacking for row in placements):
@@ -309,8 +310,10 @@ def histogram(scores: Sequence[Score], marks: Mapping[str, int]) -> Picture:
 
 
 def _save(picture: Picture, sink: io.StringIO | io.BytesIO, **how: Any) -> None:
-    """Save a figure. A name in a script that matplotlib's font lacks is no reason to fail."""
-    with warnings.catch_warnings():
+    """Save a figure. A name that matplotlib's font lacks, or that holds a $, is no reason to fail."""
+    for text in picture.findobj(Text):
+        text.set_parse_math(False)
+    with warnings.catch_warnings(), matplotlib.rc_context({"text.parse_math": False}):
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         picture.savefig(sink, **how)
 

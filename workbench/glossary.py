@@ -133,31 +133,40 @@ def read(texts: Mapping[str, str]) -> Guide:
     return Guide(tuple(terms.values()), tuple(lexicon.values()))
 
 
+def empty(project: str) -> str:
+    """Return the YAML of a guide without rules."""
+    import yaml
+
+    guide = {"version": VERSION, "project": project, "glossary_terms": [], "pronunciation_lexicon": []}
+    return str(yaml.safe_dump(guide, sort_keys=False, allow_unicode=True))
+
+
 def with_rule(text: str, rule: Pronunciation, *, where: str, project: str) -> str:
     """Return a guide's YAML with one rule more in its lexicon, or another `tts` in the rule that it has.
 
-    Comments and order stay. An empty text becomes a guide of `project`.
+    Comments and order stay. An empty text becomes a guide of `project`. Words are quoted: "no" is a word,
+    and a language, but in YAML a truth value.
 
     Raises `GlossaryError` where the guide, or what became of it, is not as `read` has it.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
     read({where: text})
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 4096, True
     yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(text) or CommentedMap(version=VERSION, project=project)
+    document = yaml.load(text) or yaml.load(empty(project))
     lexicon = document.get("pronunciation_lexicon")
     if not lexicon:
         lexicon = document["pronunciation_lexicon"] = CommentedSeq()
     same = [entry for entry in lexicon if parse(Pronunciation, dict(entry), where=where).key == rule.key]
     if same:
-        same[0]["tts"] = rule.tts
+        same[0]["tts"] = Quoted(rule.tts)
     else:
-        entry = CommentedMap(
-            term=rule.term, tts=rule.tts, locale=rule.locale, case_sensitive=rule.case_sensitive
-        )
+        words = {"term": Quoted(rule.term), "tts": Quoted(rule.tts), "locale": Quoted(rule.locale)}
+        entry = CommentedMap(**words, case_sensitive=rule.case_sensitive)
         entry.fa.set_flow_style()
         lexicon.append(entry)
     written = io.StringIO()
@@ -272,12 +281,9 @@ class Glossary:
         if not fired:
             return []
         wanted = Counter(term.target for term in fired)
-        found = Counter(
-            target
-            for target, standing in self._targets.find(text)
-            if standing in (target, _capitalised(target))
-        )
-        return [term for term in fired if found[term.target] >= wanted[term.target]]
+        found = Counter(standing for _, standing in self._targets.find(text))
+        there = {target: sum(found[one] for one in {target, _capitalised(target)}) for target in wanted}
+        return [term for term in fired if there[term.target] >= wanted[term.target]]
 
     def hold(self, line: str, sources: Collection[str]) -> Held:
         """Return a line in which these source terms are held by words that no translator knows."""

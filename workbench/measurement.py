@@ -13,11 +13,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from importlib.metadata import version as installed
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-import numpy as np
-import scipy
 
 from workbench import audio, levels, presence, round_trip, writing, yardstick
 from workbench.audio import Kept, Keyed, Part, Sound
@@ -34,21 +33,35 @@ from workbench.yardstick import Comparison, Reader
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Instrument(Generic[T]):
-    """An engine that measures, or why there is none. `identity` is its name, version and options."""
+class Named(Protocol):
+    """What every engine has."""
 
-    engine: T | None
+    name: str
+
+
+E = TypeVar("E", bound=Named)
+
+
+@dataclass(frozen=True)
+class Instrument(Generic[E]):
+    """An engine that measures, or why there is none. `identity` is its name, version, model and options."""
+
+    engine: E | None
     identity: str
     reason: str = ""
 
     @classmethod
-    def ready(cls, load: Callable[[], T], identity: object) -> Instrument[T]:
-        """Return the engine that `load` gives, or what it lacks: quality control goes on without it."""
+    def ready(cls, load: Callable[[], E], identify: Callable[[E], str], choice: Choice) -> Instrument[E]:
+        """Return the engine that `load` gives, or what it lacks: quality control goes on without it.
+
+        `identify` tells its version and model. The engine that comes need not be the one that is chosen.
+        """
         try:
-            return cls(load(), str(identity))
+            engine = load()
         except EngineError as error:
-            return cls(None, str(identity), error.found)
+            return cls(None, "", error.found)
+        settings = choice.options.get(engine.name)
+        return cls(engine, audio.address(engine.name, identify(engine), settings))
 
 
 @dataclass(frozen=True)
@@ -67,13 +80,19 @@ class Instruments:
 
     @classmethod
     def ready(
-        cls, load: Callable[[str, Choice], Any], prints: Choice, reading: Choice, hearing: Choice
+        cls,
+        load: Callable[[str, Choice], Any],
+        identify: Callable[[Any], str],
+        *,
+        prints: Choice,
+        reading: Choice,
+        hearing: Choice,
     ) -> Instruments:
         """Return the engines that `load` gives for these choices, as far as they are ready."""
         return cls(
-            Instrument.ready(partial(load, "prints", prints), prints),
-            Instrument.ready(partial(load, "reading", reading), reading),
-            Instrument.ready(partial(load, "hearing", hearing), hearing),
+            Instrument.ready(partial(load, "prints", prints), identify, prints),
+            Instrument.ready(partial(load, "reading", reading), identify, reading),
+            Instrument.ready(partial(load, "hearing", hearing), identify, hearing),
         )
 
 
@@ -92,7 +111,8 @@ class Measured:
 def version() -> str:
     """Return the content address of the code that measures: what another kept is not to be found."""
     sources = (audio, levels, presence, round_trip, sys.modules[__name__], writing, yardstick)
-    return audio.address(np.__version__, scipy.__version__, *map(inspect.getsource, sources))
+    libraries = [installed(name) for name in ("numpy", "scipy", "librosa", "soxr")]
+    return audio.address(libraries, *map(inspect.getsource, sources))
 
 
 def measure(
@@ -211,7 +231,7 @@ def _reading(
             kept,
             Comparison,
             lambda v: yardstick.compare(v[0], text, sr=sr, language=language, reader=engine),
-            ["yardstick", reader.identity, engine.identity, text, language, voice],
+            ["yardstick", reader.identity, text, language, voice],
         )
     except LanguageError as error:
         return f"{error.asked}: {error.found}"

@@ -5,7 +5,6 @@ The record of runs is a local file under ``.cache``: times never go into anythin
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,12 +51,7 @@ def recording(root: Path, stage: str, key: str) -> Iterator[None]:
         raise
     finally:
         run = Run(stage, key, int(time.time()), round(time.monotonic() - began, 3), error)
-        path = _log(root)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        line = Table(Run, [run]).to_jsonl().encode()
-        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.write(log, line)  # one write of one line: runs side by side do not tear each other's
-        os.close(log)
+        library.append_text(_log(root), Table(Run, [run]).to_jsonl())
 
 
 def runs(root: Path) -> Table[Run]:

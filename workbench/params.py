@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import msgspec
+import yaml
 
 from workbench.errors import RecordError
 from workbench.records import parse
@@ -51,14 +52,27 @@ def read(kind: type[T], text: str, *, key: str, where: str) -> T:
     return parse(kind, document[key], where=f"{where}, {key}")
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """PyYAML's safe loader, of which each key of a mapping stands once: of two, it would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {twice[0]!r} stands twice", node.start_mark
+            )
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
+
+
 def mapping(text: str, *, where: str) -> dict[str, Any]:
     """Read a YAML text whose top is a mapping; an empty text is an empty mapping.
 
     Raises `RecordError` for anything else, naming `where`.
     """
     try:
-        document = msgspec.yaml.decode(text) if text.strip() else {}
-    except msgspec.DecodeError as error:
+        document = yaml.load(text, _Loader) if text.strip() else {}
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # too deep; a number of thousands of digits
         raise RecordError(f"read {where}", f"not YAML: {error}", "Repair that line.") from error
     if not isinstance(document, Mapping):
         raise RecordError(

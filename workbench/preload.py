@@ -119,12 +119,17 @@ def _serve(listener: socket.socket, run: Callable[[list[str]], int]) -> None:
             elif key.fileobj is listener:
                 connection, _ = listener.accept()
                 header, streams, _, _ = socket.recv_fds(connection, 4, 3)
-                request = json.loads(_read(connection, int.from_bytes(header, "little")))
-                child = os.fork()
-                if child == 0:
-                    _become(request, streams, run)
-                for stream in streams:
-                    os.close(stream)
+                try:
+                    request = json.loads(_read(connection, int.from_bytes(header, "little")))
+                    child = os.fork()
+                    if child == 0:
+                        _become(request, streams, run)
+                except (OSError, EOFError, ValueError):  # who asked went away in the middle of it
+                    connection.close()
+                    continue
+                finally:
+                    for stream in streams:
+                        os.close(stream)
                 children[child] = connection
                 with contextlib.suppress(OSError):  # who asked may have gone
                     connection.sendall(child.to_bytes(4, "little"))

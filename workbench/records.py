@@ -345,6 +345,8 @@ class Decision:
 
 R = TypeVar("R")
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # by JSON that is none, or too deep
+
 
 def parse(kind: type[R], value: object, *, where: str) -> R:
     """Turn a plain mapping into a dataclass, refusing unknown, missing and mistyped keys.
@@ -359,6 +361,17 @@ def parse(kind: type[R], value: object, *, where: str) -> R:
         return msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
         raise RecordError(f"read {kind.__name__} from {where}", str(error), "Correct that key.") from error
+
+
+def from_json(kind: type[R], text: str, *, where: str) -> R:
+    """Read a dataclass from JSON. Raises as `parse` does, and `RecordError` for what is no JSON."""
+    try:
+        value = msgspec.json.decode(text)
+    except UNREADABLE as error:
+        raise RecordError(
+            f"read {kind.__name__} from {where}", str(error), "Repair or remove that line."
+        ) from error
+    return parse(kind, value, where=where)
 
 
 def _refuse_unknown_keys(kind: type, value: object, *, where: str) -> None:
@@ -440,19 +453,9 @@ class Table(Sequence[R], Generic[R]):
 
         Raises `RecordError` naming the line that is not such a record.
         """
-        rows = []
-        for number, line in enumerate(text.split("\n"), start=1):
-            if not line.strip():
-                continue
-            place = f"{where}, line {number}"
-            try:
-                value = msgspec.json.decode(line)
-            except msgspec.DecodeError as error:
-                raise RecordError(
-                    f"read {kind.__name__} from {place}", str(error), "Repair or remove that line."
-                ) from error
-            rows.append(parse(kind, value, where=place))
-        return cls(kind, rows)
+        lines = enumerate(text.split("\n"), start=1)
+        places = ((f"{where}, line {number}", line) for number, line in lines if line.strip())
+        return cls(kind, (from_json(kind, line, where=place) for place, line in places))
 
     def to_frame(self) -> pd.DataFrame:
         """Return a data frame with one column a field."""

@@ -144,14 +144,14 @@ def render(cues: Table[Cue], *, kind: Kind) -> str:
 
 def _share(pieces: Sequence[str], placement: Placement) -> Iterator[Cue]:
     length = placement.end - placement.start
-    if length < len(pieces):
+    sums = list(accumulate((max(1, columns(piece)) for piece in pieces), initial=0))
+    times = [placement.start + length * part // sums[-1] for part in sums]
+    if any(start == end for start, end in pairwise(times)):
         raise SubtitleError(
             f"time the subtitle of line {placement.segment}",
             f"{length} ms are too short for {len(pieces)} cues",
             "Run the fit stage again.",
         )
-    sums = list(accumulate((max(1, columns(piece)) for piece in pieces), initial=0))
-    times = [placement.start + length * part // sums[-1] for part in sums]
     for piece, (start, end) in zip(pieces, pairwise(times), strict=True):
         yield Cue(placement.segment, start, end, piece)
 

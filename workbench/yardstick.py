@@ -39,10 +39,6 @@ class Reader(Protocol):
 
     name: str
 
-    @property
-    def identity(self) -> str:
-        """Version, digest of the model and options."""
-
     def voices(self, language: str) -> Sequence[EngineVoice]:
         """Return the voices for a language; raises `LanguageError` for one it does not speak."""
 

@@ -191,14 +191,15 @@ def _parts(actor: str, plain: str) -> Iterator[tuple[str, str]]:
     """Yield (speaker, text) of a cue; the text is empty where it is no speech."""
     before, *voices = VOICE.split(plain)
     for voice, chunk in [(actor, before), *zip(voices[::2], voices[1::2], strict=True)]:
-        said: list[tuple[str, list[str]]] = [(voice.strip(), [])]
+        label = " ".join(voice.split())
+        said: list[tuple[str, list[str]]] = [(label, [])]
         for row in SOUND.sub(" ", html.unescape(TAG.sub("", chunk))).splitlines():
             dash = DASH.match(row)
             rest = row[dash.end() :] if dash else row
             name = NAME.match(rest)
             named = name is not None and name[1] == name[1].upper()
             if dash or named:
-                said.append((" ".join(name[1].split()) if name and named else voice.strip(), []))
+                said.append((" ".join(name[1].split()) if name and named else label, []))
             said[-1][1].append(rest[name.end() :] if name and named else rest)
         parts = [(speaker, " ".join(" ".join(rows).split())) for speaker, rows in said if rows]
         for speaker, text in parts:

@@ -37,7 +37,11 @@ def gpus() -> list[Gpu]:
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         return []  # the tool is there, and its driver or device is not
     rows = (line.rsplit(",", 2) for line in told.splitlines() if line.count(",") >= 2)
-    return [Gpu(name, int(total), int(free)) for name, total, free in rows if total.strip().isdigit()]
+    return [
+        Gpu(name, int(total), int(free))
+        for name, total, free in rows
+        if total.strip().isdigit() and free.strip().isdigit()
+    ]
 
 
 def resolve(asked: str) -> str:

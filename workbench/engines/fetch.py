@@ -22,6 +22,7 @@ import msgspec
 
 from workbench.engines import models
 from workbench.errors import EngineError
+from workbench.records import UNREADABLE
 
 HUB = "https://huggingface.co"
 TRIES = 5
@@ -133,13 +134,13 @@ def _repository(client: Any, name: str, source: Source) -> dict[str, Remote]:
     url = f"{hub}/api/models/{source.repo}/revision/{quote(source.revision, safe='')}"
     try:
         answer = client.get(url, params={"blobs": "true"})
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         raise _unreachable(name, url, error) from error
     if answer.status_code != 200:
         raise _refused(name, answer.status_code, url)
     try:
         listing = msgspec.json.decode(answer.content, type=_Listing)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise EngineError(f"fetch {name}", f"{url} answered no list: {error}", "Try again later.") from error
     prefix = f"{source.under.strip('/')}/" if source.under else ""
     remotes = {
@@ -174,7 +175,7 @@ def _download(client: Any, remote: Remote, path: Path, *, name: str) -> Iterator
         for attempt in tries:
             with attempt:
                 yield from _stream(client, remote, path, name=name)
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         raise _unreachable(name, remote.url, error) from error
 
 
@@ -196,6 +197,8 @@ def _stream(client: Any, remote: Remote, path: Path, *, name: str) -> Iterator[P
                 file.write(block)
                 done += len(block)
                 yield Progress(name, done, remote.size)
+                if done > remote.size:  # its checksum says so, too
+                    break
 
 
 def _verify(path: Path, remote: Remote, *, name: str) -> None:

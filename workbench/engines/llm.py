@@ -8,7 +8,6 @@ others stay as they are.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import logging
 import os
@@ -22,14 +21,15 @@ from urllib.parse import urlsplit
 import langcodes
 import msgspec
 
+from workbench import writing
 from workbench.engines import installed
 from workbench.errors import EngineError
-from workbench.records import Draft, LongLine, SceneLine
+from workbench.records import UNREADABLE, Draft, LongLine, SceneLine
 
 log = logging.getLogger(__name__)
 
 LETTERS = 20  # fewer say too little of their language
-UNLIKELY = 0.01  # probability of the target language below which a text is in another one
+UNLIKELY = 100  # times that another language is likelier, from which a text is taken for it
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 RULES = """You translate the dialogue of a film for dubbing, from {source} to {target}.
 Answer with JSON alone: {{"lines": [{{"id": …, "text": …}}, …]}}, one entry for each id that is asked for,
@@ -210,13 +210,13 @@ class Llm:
                 f"no answer within {self.options.timeout:g} s",
                 "Raise timeout in params/engines.yaml, or use a smaller model.",
             ) from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise EngineError(
                 asked, f"it cannot be reached: {error}", "Start the server, or correct url."
             ) from error
         try:
             text = msgspec.json.decode(answer.content, type=_Completion).choices[0].message.content
-        except (msgspec.DecodeError, UnicodeDecodeError, IndexError) as error:
+        except (*UNREADABLE, IndexError) as error:
             raise EngineError(
                 asked, f"it does not speak the protocol: {answer.text[:80]!r}", "Correct url; it ends in /v1."
             ) from error
@@ -266,7 +266,7 @@ class _Scene:
             text = self.llm.answer(body) if kept is None else msgspec.json.decode(kept, type=_Exchange).answer
             try:
                 answer = msgspec.json.decode(text, type=_Answer)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 log.warning("answer_unreadable scene=%s: %s", next(iter(self.lines)), error)
                 continue
             found, faults = self._judged(answer, ids)
@@ -350,21 +350,12 @@ def _other_language(text: str, original: str, *, source: str, target: str) -> st
     """Return why a text is not in the target language, or `None`; a short one is not judged."""
     if sum(map(str.isalpha, text)) < LETTERS:
         return None
-    same = langcodes.Language.get(source).language == langcodes.Language.get(target).language
-    if text.casefold() == original.casefold() and not same:
+    if text.casefold() == original.casefold() and not writing.same_language(source, target):
         return "it is the original line, not its translation"
-    ranked = dict(_identifier().rank(text))
-    likely = max(ranked, key=lambda tag: ranked[tag])
-    if ranked.get(langcodes.Language.get(target).language, 1.0) < UNLIKELY:
-        return f"it is in another language, it seems {langcodes.Language.get(likely).display_name()}"
+    guess = writing.language(text, expected=target)
+    if guess and guess.times >= UNLIKELY:
+        return f"it is in another language, it seems {langcodes.Language.get(guess.language).display_name()}"
     return None
-
-
-@functools.cache
-def _identifier() -> Any:
-    from py3langid import langid
-
-    return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
 
 
 def _passing(error: BaseException) -> bool:

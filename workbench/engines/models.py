@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from workbench.errors import EngineError
+from workbench.records import UNREADABLE
 
 MANIFEST = "fetched.json"
 T = TypeVar("T")
@@ -89,7 +90,7 @@ def listed(folder: Path) -> tuple[File, ...]:
         return ()
     try:
         return msgspec.json.decode(path.read_bytes(), type=tuple[File, ...])
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise EngineError(
             f"read {path}", str(error), "Delete that folder and fetch the model again."
         ) from error

@@ -159,7 +159,7 @@ class SphinxAligner:
         if not any(spoken):
             return None
         with self._alone:
-            for token in {token for tokens in spoken for token in tokens}:
+            for token in dict.fromkeys(token for tokens in spoken for token in tokens):
                 if self._decoder.lookup_word(token) is None:
                     self._decoder.add_word(token, _rough(token), True)
             self._decoder.set_align_text(" ".join(token for tokens in spoken for token in tokens))

@@ -26,7 +26,7 @@ import msgspec
 
 from workbench import activity, audio
 from workbench.audio import Sound
-from workbench.engines import devices, models
+from workbench.engines import devices, languages, models
 from workbench.engines.ctranslate import loading
 from workbench.engines.utterances import utterances
 from workbench.errors import LanguageError
@@ -38,7 +38,6 @@ RATE = 16000  # Hz, the model's own
 WINDOW = 30_000  # ms the model hears at a time
 SHORTEST = 20  # ms, the model's step: a word is no shorter
 FILES = ("model.bin", "config.json", "tokenizer.json")
-NEAR = 9  # CLDR distance up to which two tags are one language
 BATCHES = 4  # whose spectrograms are in memory at a time
 PHRASE = 8  # words of the longest phrase whose repetition is looked for
 
@@ -164,7 +163,7 @@ class FasterWhisper:
         known = {str(langcodes.Language.get(code)): code for code in self._model.supported_languages}
         match = langcodes.Language.get(language).language
         if match not in known:
-            match = langcodes.closest_supported_match(language, list(known), max_distance=NEAR)
+            match = languages.match(language, known)
         if match is None:
             raise LanguageError(
                 f"recognise speech in {language!r} with {self.name}",

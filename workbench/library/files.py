@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import xxhash
@@ -17,8 +18,14 @@ LIMIT = 4 * 2**30  # bytes of one kind
 
 
 def prune(files: Iterable[Path], *, limit: int) -> None:
-    """Remove the files that were used longest ago, as their times say, until the rest is within a limit."""
-    there = [(path.stat(), path) for path in files]
+    """Remove the files that were used longest ago, as their times say, until the rest is within a limit.
+
+    Other processes may keep and remove files meanwhile.
+    """
+    there = []
+    for path in files:
+        with suppress(FileNotFoundError):
+            there.append((path.stat(), path))
     size = sum(stat.st_size for stat, _ in there)
     for stat, path in sorted(there, key=lambda one: (one[0].st_mtime_ns, one[1])):
         if size <= limit:
@@ -28,8 +35,9 @@ def prune(files: Iterable[Path], *, limit: int) -> None:
 
 
 def used(path: Path) -> None:
-    """Note that a kept file is used now."""
-    os.utime(path)
+    """Note that a kept file is used now, if it is still there."""
+    with suppress(FileNotFoundError):
+        os.utime(path)
 
 
 class FileMemo:

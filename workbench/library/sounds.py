@@ -45,7 +45,7 @@ def write_sound(path: Path, y: Sound, *, sr: int, subtype: str = "PCM_24") -> No
     try:
         soundfile.write(path, y.T, sr, subtype=subtype, format="RF64" if long else "WAV")
     except soundfile.SoundFileError as error:
-        raise _not_written(path) from error
+        raise _full(path.name) from error
 
 
 class SoundFile:
@@ -90,7 +90,7 @@ class SoundWriter:
         try:
             self._file.write(y.T)
         except soundfile.SoundFileError as error:
-            raise _not_written(Path(self._file.name)) from error
+            raise _full(Path(self._file.name).name) from error
 
     def __enter__(self) -> SoundWriter:
         return self
@@ -99,10 +99,8 @@ class SoundWriter:
         self._file.close()
 
 
-def _not_written(path: Path) -> MediaError:
-    return MediaError(
-        f"write {path.name}", "the disk took no more of it", "Free some space and run it again."
-    )
+def _full(name: str) -> MediaError:
+    return MediaError(f"write {name}", "the disk took no more of it", "Free some space and run it again.")
 
 
 class Memo:

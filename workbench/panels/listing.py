@@ -250,7 +250,7 @@ class Listing:
         return max((s.verdict for s in self.findings(name)), key=qa.VERDICTS.index, default="info")
 
     def _usual_pace(self) -> float:
-        known = [self._own_pace(take) for take in self.takes.values() if letters(take.tts_text)]
+        known = [self._own_pace(take) for take in self.takes.values() if letters(take.text_pre_pronunciation)]
         return median(known) if known else 0.0
 
     def _pace_of(self, take: Take | None) -> float:
@@ -261,7 +261,7 @@ class Listing:
     @staticmethod
     def _own_pace(take: Take) -> float:
         """Return ms for each letter and digit at the engine's natural rate."""
-        return take.duration * take.rate / letters(take.text_pre_pronunciation or take.tts_text)
+        return take.duration * take.rate / letters(take.text_pre_pronunciation)
 
 
 def letters(text: str) -> int:

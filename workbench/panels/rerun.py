@@ -46,7 +46,7 @@ class Rerun:
         """Start a rerun; `arguments` choose its lines. Raises `StageError` while one is running."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as sink:
-            if not _free(sink):
+            if not _free(sink, fcntl.LOCK_EX):
                 raise StageError(
                     f"rerun lines of {self.dub.key}", "a rerun is under way", "Wait until it has ended."
                 )
@@ -65,11 +65,12 @@ class Rerun:
         """Return where the running rerun stands, or how the last one ended."""
         if not self.log.is_file():
             return Progress()
-        text = self.log.read_text(encoding="utf-8", errors="replace")
-        stages = tuple(dict.fromkeys(STAGE.findall(text)))
         with self.log.open("rb") as log:
-            if not _free(log):
-                return Progress("running", stages)
+            ended = _free(log, fcntl.LOCK_SH)  # asked first, so that of one that ends now all is read
+            text = log.read().decode(errors="replace")
+        stages = tuple(dict.fromkeys(STAGE.findall(text)))
+        if not ended:
+            return Progress("running", stages)
         if self._process:
             self._process.wait()
         lines = text.splitlines()
@@ -85,10 +86,10 @@ class Rerun:
         return self.dub.root / ".cache" / "reruns" / f"{self.dub.key.replace('/', '.')}.log"
 
 
-def _free(log: IO[bytes]) -> bool:
-    """Take the lock of a log, if nobody has it; it goes when the file is closed."""
+def _free(log: IO[bytes], lock: int) -> bool:
+    """Take the lock of a log, shared or not, if nobody has it; it goes when the file is closed."""
     try:
-        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(log, lock | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

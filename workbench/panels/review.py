@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from workbench.panels.board import Board
 
 PAGE = 100  # lines shown at once
-RATES = (0.5, 2.0)  # slowest and fastest that a take may be asked for
 FILTERS = ("verdict", "state", "speaker", "search", "order")
 UNSURE = {"conflict", "stale", "orphaned", "pending"}  # flags of lines that nobody approves unheard
 
@@ -135,11 +134,11 @@ class Review(HasTraits):
         """
         asked, known = self._line.regenerate, self._listing.settings
         unknown = [name for name, given in options.items() if type(known.get(name)) is not type(given)]
-        if unknown or (rate is not None and not RATES[0] <= rate <= RATES[1]):
+        if unknown or (rate is not None and not review.RATES[0] <= rate <= review.RATES[1]):
             raise RecordError(
                 "ask for a new take",
                 f"{unknown[0]} is no such setting of the engine" if unknown else f"the rate is {rate}",
-                f"Rates are {RATES[0]} to {RATES[1]}; settings: {known}.",
+                f"Rates are {review.RATES[0]} to {review.RATES[1]}; settings: {known}.",
             )
         seed = (asked.seed or 0) + 1 if seed is None and asked else 1 if seed is None else seed
         self._decide("regenerate", seed=seed, rate=rate, options=options or None)

@@ -7,12 +7,10 @@ from collections.abc import Callable
 
 import langcodes
 
-from workbench import activity
+from workbench import activity, writing
 from workbench.evidence import middle
 from workbench.film import Film
 from workbench.qa.findings import Finding, Options, above, by_another, found
-
-SAME_LANGUAGE = 9  # CLDR distance up to which two tags are one language
 
 
 def speech(film: Film, opts: Options) -> Finding:
@@ -31,7 +29,7 @@ def original_language(film: Film, opts: Options) -> Finding:
         return found("info", f"{row.told} was told; {row.engine} did not tell which language it heard")
     language = langcodes.Language.get(row.language).display_name("en")
     evidence = f"{row.told} was told, and {row.engine} takes it for {language} ({row.probability:.0%} sure)"
-    if langcodes.tag_distance(row.told, row.language) <= SAME_LANGUAGE:
+    if writing.same_language(row.told, row.language):
         return found("ok", evidence)
     action = "Correct the language in given/episode.yaml, and run asr again."
     return above(row.probability, opts.other_language, evidence, action)

@@ -48,6 +48,7 @@ from workbench.review.anchors import HOWS, Finder, Found, How
 from workbench.review.decisions import (
     ACTIONS,
     LOGS,
+    RATES,
     Anchor,
     Value,
     fingerprint,
@@ -69,6 +70,7 @@ __all__ = [
     "ACTIONS",
     "HOWS",
     "LOGS",
+    "RATES",
     "Anchor",
     "Anchored",
     "Finder",

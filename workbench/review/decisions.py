@@ -21,10 +21,11 @@ from typing import Any
 import msgspec
 
 from workbench.errors import RecordError
-from workbench.records import Decision, Segment, Table, Take, parse
+from workbench.records import UNREADABLE, Decision, Segment, Table, Take, from_json, parse
 
 VERSION = 1
 LONGEST_TEXT = 5_000  # characters of a text that a reviewer writes
+RATES = (0.5, 2.0)  # slowest and fastest that a take may be asked for
 LOGS = ("segment", "voices", "translate", "tts", "qa")
 TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
@@ -149,7 +150,7 @@ def _value(decision: Decision, *, where: str) -> Value:
         )
     try:
         raw = msgspec.json.decode(decision.value)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise RecordError(f"read the value in {where}", str(error), "Repair or remove that line.") from error
     version = raw.get("version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version > VERSION:
@@ -187,6 +188,11 @@ def _fault(decision: Decision, found: Value) -> str | None:
         return f"a line cannot last from {found.start} to {found.end} ms"
     if decision.action == "split" and found.line and not found.line.start < (found.cut or 0) < found.line.end:
         return f"a line from {found.line.start} to {found.line.end} ms cannot be cut at {found.cut}"
+    if found.rate is not None and not RATES[0] <= found.rate <= RATES[1]:
+        return f"nobody speaks at the rate {found.rate}; rates are {RATES[0]} to {RATES[1]}"
+    kept = found.kept
+    if kept and not (kept.key.isascii() and kept.key.isalnum() and min(kept.samples, kept.sample_rate) > 0):
+        return "the take that it keeps is none"
     if decision.action in ("edit_text", "edit_source") and not (found.text or "").strip():
         return "a line cannot become empty"
     return None
@@ -274,7 +280,7 @@ def _decision(line: str, *, where: str, log: str) -> Decision:
             "it is the marker of a merge conflict",
             "Keep the lines of both sides and remove the markers: the order of lines means nothing.",
         )
-    [decision] = Table.from_jsonl(Decision, line, where=where.removesuffix(", line 1"))
+    decision = from_json(Decision, line, where=where)
     action = ACTIONS.get(decision.action)
     if action and log not in action.logs:
         raise RecordError(

@@ -6,9 +6,11 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import astuple, replace
 from datetime import datetime
+from xml.etree.ElementTree import ParseError
 
 import msgspec
 
@@ -20,6 +22,7 @@ from workbench.sheets.rows import Row, flat, rows, seen_of
 COLUMNS = ("id", "start", "end", "speaker", "source", "target", "verdict", "note", "seen")
 LONGEST_CELL = 5_000  # characters
 LARGEST = 64 * 2**20  # bytes, unpacked
+MOST_ROWS, MOST_COLUMNS = 50_000, 50  # of a workbook
 RISKY = ("=", "+", "-", "@", "'")  # what a spreadsheet computes, and our own escape
 TIME = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,6})")
 ARROW = re.compile(rf"{TIME.pattern}\s*-->\s*{TIME.pattern}.*")
@@ -146,28 +149,43 @@ def _without_times(book: object) -> bytes:
 
 def from_xlsx(content: bytes, *, where: str) -> list[Row]:
     """Read a sheet from XLSX; raises `RecordError` for what is none, and naming a cell with a formula."""
-    from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            if sum(item.file_size for item in packed.infolist()) > LARGEST:
-                raise RecordError(f"read {where}", "it unpacks to more than 64 MiB", "Give the sheet alone.")
-        page = load_workbook(io.BytesIO(content)).worksheets[0]
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, IndexError) as error:
+        found = list(_page(content, where=where))
+    except (
+        zipfile.BadZipFile,
+        InvalidFileException,
+        ParseError,
+        LookupError,
+        ValueError,
+        TypeError,
+    ) as error:
         raise RecordError(f"read {where}", f"no XLSX: {error}", "Save it as XLSX again.") from error
-    found = []
-    for number, cells in enumerate(page.iter_rows(max_col=50), start=1):
-        formula = next((cell for cell in cells if cell.data_type == "f"), None)
-        if formula is not None:
-            raise RecordError(
-                f"read {where}, cell {formula.coordinate}",
-                "it holds a formula",
-                "Write the text itself; a text that begins with = needs an apostrophe before it.",
-            )
-        texts = ["" if cell.value is None else str(cell.value) for cell in cells]
-        found.append((f"{where}, row {number}", texts))
     return _table(found, where=where)
+
+
+def _page(content: bytes, *, where: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the rows of the first page of a workbook that have text, each with its place's name."""
+    from openpyxl import load_workbook
+
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        if sum(item.file_size for item in packed.infolist()) > LARGEST:
+            raise RecordError(f"read {where}", "it unpacks to more than 64 MiB", "Give the sheet alone.")
+    with closing(load_workbook(io.BytesIO(content), read_only=True)) as book:  # a gap in it takes no memory
+        for number, cells in enumerate(book.worksheets[0].iter_rows(max_col=MOST_COLUMNS), start=1):
+            if number > MOST_ROWS:
+                raise RecordError(
+                    f"read {where}", f"it goes beyond row {MOST_ROWS}", "Remove what stands below the lines."
+                )
+            formula = next((cell for cell in cells if cell.data_type == "f"), None)
+            if formula is not None:
+                raise RecordError(
+                    f"read {where}, cell {formula.coordinate}",
+                    "it holds a formula",
+                    "Write the text itself; a text that begins with = needs an apostrophe before it.",
+                )
+            yield f"{where}, row {number}", ["" if cell.value is None else str(cell.value) for cell in cells]
 
 
 def to_srt(sheet: Iterable[Row]) -> str:

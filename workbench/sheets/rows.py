@@ -13,7 +13,7 @@ import msgspec
 
 from workbench import review
 from workbench.errors import RecordError
-from workbench.records import Decision, parse
+from workbench.records import Decision, from_json
 from workbench.review import Anchor, Line
 
 VERDICTS = {"approved": "approve", "rejected": "reject"}
@@ -71,7 +71,8 @@ def rows(lines: Mapping[str, Line]) -> list[Row]:
 def _row(line: Line) -> Row:
     verdict = line.state if line.state in VERDICTS else ""
     segment = line.segment
-    cells = (segment.start, segment.end, segment.speaker, flat(line.source), flat(line.text), verdict)
+    texts = (flat(segment.speaker), flat(line.source), flat(line.text))
+    cells = (segment.start, segment.end, *texts, verdict)
     after: dict[str, list[str]] = {}
     for one in line.decisions:
         after.setdefault(review.slot(one.decision), []).append(review.identity(one.decision))
@@ -85,9 +86,17 @@ def flat(text: str) -> str:
 
 
 def decisions(
-    sheet: Sequence[Row], lines: Mapping[str, Line], *, who: str, at: datetime | str, where: str
+    sheet: Sequence[Row],
+    lines: Mapping[str, Line],
+    *,
+    duration: int,
+    who: str,
+    at: datetime | str,
+    where: str,
 ) -> tuple[list[Decision], Report]:
     """Return a decision for each cell of a sheet that was edited, and what is odd about its rows.
+
+    `duration` is the film's, in ms.
 
     Raises `RecordError` naming the row and cell of a value that cannot be a decision, or of an id that
     stands twice. Nothing is to be taken in then.
@@ -107,7 +116,7 @@ def decisions(
         then = _row(line)
         seen = seen_of(row.seen or then.seen, where=place)
         said = review.said_by(row.speaker, present.values())
-        made = list(_edits(row, seen, said, who=who, at=at, where=place))
+        made = list(_edits(row, seen, said, duration=duration, who=who, at=at, where=place))
         if made and row.seen and seen != seen_of(then.seen, where=place):
             both.append(row.id)
         found += made
@@ -134,7 +143,7 @@ def _moved(order: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
 
 
 def _edits(
-    row: Row, seen: Seen, said: Anchor | None, *, who: str, at: datetime | str, where: str
+    row: Row, seen: Seen, said: Anchor | None, *, duration: int, who: str, at: datetime | str, where: str
 ) -> Iterable[Decision]:
     start, end, speaker, source, target, verdict = seen.cells
 
@@ -147,6 +156,10 @@ def _edits(
             raise RecordError(f"read {where}", error.found, "Correct that row.") from error
 
     if (row.start, row.end) != (start, end):
+        if row.end > duration:
+            raise RecordError(
+                f"read {where}, end", f"it is {row.end} ms, the film has {duration}", "End the line earlier."
+            )
         yield make("retime", start=row.start, end=row.end)
     if row.speaker != speaker:
         if said is None:
@@ -174,8 +187,8 @@ def _edits(
 def seen_of(text: str, *, where: str) -> Seen:
     """Read what a row has seen; raises `RecordError` where somebody changed it."""
     try:
-        return parse(Seen, msgspec.json.decode(text), where=f"{where}, seen")
-    except msgspec.DecodeError as error:
+        return from_json(Seen, text, where=f"{where}, seen")
+    except RecordError as error:
         raise RecordError(
             f"read {where}", "its cell 'seen' was changed", "Export the sheet again."
         ) from error

@@ -1,0 +1,29 @@
+"""What ran, and how it ended."""
+
+import pytest
+
+from workbench import monitor
+from workbench.errors import MediaError
+
+
+def test_a_run_is_recorded_and_so_is_one_that_fails_or_is_interrupted(tmp_path):
+    assert len(monitor.runs(tmp_path)) == 0
+    with monitor.recording(tmp_path, "mix", "s/e/es"):
+        pass
+    failure = MediaError("read a.mp4", "it is empty", "Copy it again.")
+    for raised in (failure, KeyboardInterrupt()):
+        with pytest.raises(type(raised)), monitor.recording(tmp_path, "media", "s/e"):
+            raise raised
+    runs = monitor.runs(tmp_path)
+    assert [(run.stage, run.key) for run in runs] == [("mix", "s/e/es"), ("media", "s/e"), ("media", "s/e")]
+    assert [run.error for run in runs] == ["", f"MediaError: {failure}", "KeyboardInterrupt: "]
+    assert all(run.seconds >= 0 for run in runs)
+
+
+def test_dubs_come_after_their_episode(tmp_path):
+    (tmp_path / "params").mkdir()
+    (tmp_path / "params/library.yaml").write_text(
+        "episodes: {a/one: {}, b/two: {}}\ndubs: {b/two/es: {}, a/one/es: {}, b/two/ca: {}}\n"
+    )
+    places = [place.key for place, _ in monitor.places(tmp_path)]
+    assert places == ["a/one", "a/one/es", "b/two", "b/two/es", "b/two/ca"]

@@ -284,7 +284,9 @@ def _film(made: Kind, lang: str, segments: Table[Segment], speech: Sound, durati
         room=room,
     )
     takes = Table(Take, [take for take, _ in takes])
-    placements = fit.place(segments, takes, duration=duration, opts=options("fit", fit.Options), room=room)
+    placements = fit.place(
+        segments, takes, on=fit.Timeline(duration), opts=options("fit", fit.Options), room=room
+    )
     cues = subtitles.cues(
         translations, placements, duration=duration, opts=options("subtitles", subtitles.Options)
     )

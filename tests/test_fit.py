@@ -47,11 +47,9 @@ def place(
     table = fit.place(
         Table(Segment, lines),
         Table(Take, takes),
-        duration=duration,
+        on=fit.Timeline(duration, shots, off_screen),
         opts=replace(OPTS, **costs),
         room=ROOM,
-        shots=shots,
-        off_screen=off_screen,
     )
     return list(table)
 
@@ -168,7 +166,9 @@ def test_a_voice_that_nothing_hurries_keeps_one_pace_where_naturalness_comes_fir
 def test_pace_counts_how_fast_the_engine_spoke_already():
     segment = line(1000, 2000)
     hurried = replace(take(segment, 1000), rate=1.25)
-    (one,) = fit.place(Table(Segment, [segment]), Table(Take, [hurried]), duration=9000, opts=OPTS, room=ROOM)
+    (one,) = fit.place(
+        Table(Segment, [segment]), Table(Take, [hurried]), on=fit.Timeline(9000), opts=OPTS, room=ROOM
+    )
     assert 0.85 <= one.tempo < 1
 
 
@@ -282,7 +282,7 @@ def test_of_several_takes_the_first_that_fits_is_placed_or_the_last():
     lines = [line(1000 * k, 1000 * k + 920) for k in range(5)]
     lengths = [(920,), (3000, 2900, 950), (920, 500), (920,), (3400, 3000)]
     takes = [take(one, ms) for one, each in zip(lines, lengths, strict=True) for ms in each]
-    placed = fit.place(Table(Segment, lines), Table(Take, takes), duration=6000, opts=OPTS, room=ROOM)
+    placed = fit.place(Table(Segment, lines), Table(Take, takes), on=fit.Timeline(6000), opts=OPTS, room=ROOM)
     assert [one.take for one in placed] == [0, 2, 0, 0, 1]
     assert [one.lacking > 0 for one in placed] == [False, False, False, False, True]
 
@@ -299,7 +299,9 @@ def test_a_line_that_is_heard_faster_than_permitted_gives_way_to_a_shorter_take_
     def placed(takes, pace):
         opts = replace(OPTS, max_pace=pace)
         tables = Table(Segment, lines), Table(Take, takes)
-        rows = fit.place(*tables, duration=9000, opts=opts, room=replace(ROOM, max_late=0, max_early=0))
+        rows = fit.place(
+            *tables, on=fit.Timeline(9000), opts=opts, room=replace(ROOM, max_late=0, max_early=0)
+        )
         return rows[1], list(fit.budgets(rows, *tables, opts=opts))
 
     assert placed(takes, 1.5) == (placed(takes, 9.0)[0], [])
@@ -321,7 +323,7 @@ def test_a_budget_says_how_long_a_text_would_fit():
     ]
     tables = Table(Segment, lines), Table(Take, takes)
     placed = fit.place(
-        *tables, duration=11_000, opts=replace(OPTS, max_push=0), room=replace(ROOM, max_late=0)
+        *tables, on=fit.Timeline(11_000), opts=replace(OPTS, max_push=0), room=replace(ROOM, max_late=0)
     )
     crowded = [replace(one, end=2600, lacking=1600) if one.segment == lines[1].id else one for one in placed]
     (budget,) = fit.budgets(Table(Placement, crowded), *tables, opts=OPTS)
@@ -340,7 +342,7 @@ def test_every_line_that_lacks_time_has_a_budget_below_what_it_is(film):
         Table(Segment, lines),
         Table(Take, [take(one, 2 * ms) for one, ms in zip(lines, lengths, strict=True)]),
     )
-    placed = fit.place(*tables, duration=duration + sum(lengths), opts=OPTS, room=ROOM)
+    placed = fit.place(*tables, on=fit.Timeline(duration + sum(lengths)), opts=OPTS, room=ROOM)
     found = fit.budgets(placed, *tables, opts=OPTS)
     assert [one.segment for one in found] == [one.segment for one in placed if one.lacking]
     assert all(one.lacking > 0 and one.characters <= 1 for one in found)
@@ -351,13 +353,14 @@ def test_costs_are_of_what_was_placed():
     takes = [take(one, ms) for one, ms in zip(lines, [1000, 1250], strict=True)]
     placed = [Placement(lines[0].id, 0, 1000, 1.0, 0), Placement(lines[1].id, 4900, 6100, 1.0417, 0)]
     tables = Table(Placement, placed), Table(Segment, lines), Table(Take, takes)
-    first, second = fit.costs(*tables, opts=replace(OPTS, smoothness=10), shots=[500, 4970, 6040, 7000])
+    shots = fit.Timeline(9000, [500, 4970, 6040, 7000])
+    first, second = fit.costs(*tables, on=shots, opts=replace(OPTS, smoothness=10))
     assert first == fit.Cost(lines[0].id, 0, 1.0, 0, 0, 0, 0, 0)
     assert second.pace == pytest.approx(1250 / 1200, abs=1e-3)
     assert (second.onset, second.ending) == pytest.approx((1.5 * 0.1, 0.1))
     assert (second.haste, second.smoothness) == pytest.approx((4 * 1.25 * 0.0016, 4 * 10 * 0.04))
     assert second.shot == pytest.approx(2 * 0.13)
-    _, unseen = fit.costs(*tables, opts=OPTS, off_screen={lines[1].id})
+    _, unseen = fit.costs(*tables, on=fit.Timeline(9000, off_screen={lines[1].id}), opts=OPTS)
     assert (unseen.onset, unseen.ending) == pytest.approx((0.2 * second.onset, 0.2 * second.ending))
 
 
@@ -379,7 +382,7 @@ def test_lines_and_takes_must_be_the_same():
     lines = Table(Segment, [line(0, 900), line(1000, 1900)])
     takes = Table(Take, [take(lines[0], 500)])
     with pytest.raises(SpeechError, match=f"differ in {lines[1].id}"):
-        fit.place(lines, takes, duration=9000, opts=OPTS, room=ROOM)
+        fit.place(lines, takes, on=fit.Timeline(9000), opts=OPTS, room=ROOM)
 
 
 def test_no_lines_are_no_placements():

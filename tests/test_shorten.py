@@ -417,7 +417,7 @@ def test_the_last_word_of_every_line_is_heard_and_read_to_its_end():
         for kind in vars(empty).values()
         if isinstance(kind, Table) and kind.kind not in tables
     }
-    sounds = Sounds(bed, bed, bed, Held(film.read(0, film.frames)), lambda name: fitted[name].y)
+    sounds = Sounds(bed, bed, bed, Held(film.read(0, film.frames)), fitted.__getitem__, lambda take: None)
     dub = Film.read(
         lambda kind: tables.get(kind, rest.get(kind)), sounds, Guide(()),
         {kind: Choice(engine, (), {}) for kind, engine in episodes.CHOSEN.items()},

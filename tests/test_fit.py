@@ -58,9 +58,21 @@ def overlap(one, other) -> int:
     return max(0, min(one.end, other.end) - max(one.start, other.start))
 
 
+def in_order(placed: list[Placement], lines: dict[str, Segment]) -> bool:
+    """Say whether each speaker's lines lie in their order in the source."""
+    said = [(lines[one.segment].speaker, lines[one.segment].start) for one in placed]
+    return all(
+        [at for who, at in said if who == speaker] == sorted(at for who, at in said if who == speaker)
+        for speaker in "ABC"
+    )
+
+
 @st.composite
-def films(draw):
-    """Lines of three speakers with gaps, zero gaps, overlaps and nesting, and how long their takes are."""
+def films(draw, beyond=(0, 400, 5000)):
+    """Lines of three speakers with gaps, zero gaps, overlaps and nesting, and how long their takes are.
+
+    The film ends so many ms `beyond` its last line.
+    """
     at, lines, lengths = 0, {}, []
     for _ in range(draw(st.integers(1, 12))):
         at = max(0, at + draw(st.sampled_from([-900, -300, 0, 0, 1, 50, 200, 800, 3000])))
@@ -72,12 +84,12 @@ def films(draw):
         lengths.append(draw(st.integers(60, max(61, int(1.9 * length)))))
         at = draw(st.sampled_from([at + length, at + length, at + length // 2]))
     order = sorted(zip(lines.values(), lengths, strict=True), key=lambda pair: pair[0].start)
-    film = max(one.end for one in lines.values()) + draw(st.sampled_from([0, 400, 5000]))
+    film = max(1, max(one.end for one in lines.values()) + draw(st.sampled_from(beyond)))
     return [one for one, _ in order], [ms for _, ms in order], film
 
 
 @settings(max_examples=150, deadline=None)
-@given(films(), st.sampled_from([1.0, 5.0, 1000.0]))
+@given(films(beyond=(-3000, -400, 0, 400, 5000)), st.sampled_from([1.0, 5.0, 1000.0]))
 def test_whatever_is_placed_keeps_the_rules(film, naturalness):
     lines, lengths, duration = film
     try:
@@ -98,9 +110,7 @@ def test_whatever_is_placed_keeps_the_rules(film, naturalness):
         for other in placed[:k]:
             source = overlap(by_id[one.segment], by_id[other.segment])
             assert overlap(one, other) <= source, (one, other)
-    for speaker in "ABC":
-        own = [by_id[one.segment] for one in placed if by_id[one.segment].speaker == speaker]
-        assert [one.start for one in own] == sorted(one.start for one in own)
+    assert in_order(placed, by_id)
     assert placed == place(lines, lengths, duration=duration, naturalness=naturalness)
 
 
@@ -273,6 +283,13 @@ def test_a_line_inside_another_that_is_far_too_long_waits_for_the_end():
     assert waiting.lacking == 0
 
 
+def test_a_line_that_waits_for_the_end_of_another_is_not_overtaken_by_its_own_speaker():
+    lines = [line(0, 5000, "A"), line(2000, 2100, "B"), line(3000, 3500, "B")]
+    outer, waiting, after = place(lines, [5000, 900, 400], duration=9000)
+    assert (waiting.segment, after.segment) == (lines[1].id, lines[2].id)
+    assert waiting.start >= outer.end - 100
+
+
 def test_a_take_longer_than_the_film_names_the_line_and_what_it_lacks():
     with pytest.raises(SpeechError, match=r"place s00000000-900-A.*needs 1500 ms.*may have 1000 ms"):
         place([line(0, 900)], [3000], duration=1000)
@@ -385,6 +402,13 @@ def test_lines_and_takes_must_be_the_same():
         fit.place(lines, takes, on=fit.Timeline(9000), opts=OPTS, room=ROOM)
 
 
+def test_a_line_that_is_longer_than_the_film_is_placed_in_it():
+    (one,) = place([line(0, 9000)], [900], duration=1000)
+    assert 0 <= one.start < one.end <= 1000
+    (one,) = place([line(5000, 9000)], [900], duration=1000)
+    assert 0 <= one.start < one.end <= 1000
+
+
 def test_no_lines_are_no_placements():
     assert place([], [], duration=9000) == []
 
@@ -444,6 +468,7 @@ def test_where_the_film_goes_on_long_enough_every_take_is_placed_however_long(fi
     for k, one in enumerate(placed):
         for other in placed[:k]:
             assert overlap(one, other) <= overlap(by_id[one.segment], by_id[other.segment])
+    assert in_order(placed, by_id)
 
 
 @settings(max_examples=100, deadline=None)

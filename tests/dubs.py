@@ -230,7 +230,9 @@ def scores(dubbed: Dubbed, opts: qa.Options) -> Table[Score]:
     """What quality control says of a dub; nothing is measured twice."""
     found = measurement.measure(
         dubbed.film,
-        Sounds(dubbed.dialogue, dubbed.dialogue, dubbed.bed, dubbed.dub, episodes.held(dubbed.fitted)),
+        Sounds(
+            dubbed.dialogue, dubbed.dialogue, dubbed.bed, dubbed.dub, episodes.held(dubbed.fitted), _spoken
+        ),
         instruments(),
         full_scale=opts.full_scale,
         least_bed_db=opts.bed_db,
@@ -245,6 +247,11 @@ def spoken(text: str, *, voice: str, lang: str, like: Take) -> Sound:
     y, sr = engine("tts").speak(text, voice=voice, language=lang, rate=like.rate, seed=0)
     assert sr == like.sample_rate
     return y
+
+
+def _spoken(take: Take) -> Held:
+    y, sr = TAKES.kept[take.key]
+    return Held(np.atleast_2d(y), sr)
 
 
 def fitted_to(placement: Placement, y: Sound, sr: int) -> Sound:
@@ -284,7 +291,9 @@ def _film(made: Kind, lang: str, segments: Table[Segment], speech: Sound, durati
         room=room,
     )
     takes = Table(Take, [take for take, _ in takes])
-    placements = fit.place(segments, takes, duration=duration, opts=options("fit", fit.Options), room=room)
+    placements = fit.place(
+        segments, takes, on=fit.Timeline(duration), opts=options("fit", fit.Options), room=room
+    )
     cues = subtitles.cues(
         translations, placements, duration=duration, opts=options("subtitles", subtitles.Options)
     )

@@ -159,6 +159,18 @@ def held(fitted: Mapping[str, Sound]) -> Callable[[str], Held]:
     return lambda segment: Held(np.atleast_2d(fitted[segment]), SR)
 
 
+def listening(
+    dub: Held,
+    dialogue: Held,
+    bed: Held,
+    fitted: Mapping[str, Sound],
+    takes: Mapping[str, Sound] | None = None,
+) -> Sounds:
+    """Sounds as quality control asks for them; takes that are not given are as they were fitted."""
+    spoken = held(fitted | (takes or {}))
+    return Sounds(dialogue, dialogue, bed, dub, held(fitted), lambda take: spoken(take.segment))
+
+
 def tapes(whole: Film, *, sr: int = SR) -> tuple[Held, Held, Held]:
     """The dub, with its voices over a soft bed, the dialogue and the bed; all in stereo."""
     [probe] = whole.probe
@@ -206,7 +218,7 @@ def gather(whole: Film, *, opts: qa.Options, **other: Any) -> list[evidence.Line
     sounds = {"dub": dub, "dialogue": dialogue, "bed": bed, "fitted": fitted(whole), **other}
     found = measurement.measure(
         whole,
-        Sounds(sounds["dialogue"], sounds["dialogue"], sounds["bed"], sounds["dub"], held(sounds["fitted"])),
+        listening(sounds["dub"], sounds["dialogue"], sounds["bed"], sounds["fitted"], sounds.get("takes")),
         sounds.get("instruments", measurement.Instruments(NO_ENGINE, NO_ENGINE, NO_ENGINE)),
         full_scale=opts.full_scale,
         least_bed_db=opts.bed_db,

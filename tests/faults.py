@@ -205,6 +205,16 @@ def _clipped(dubbed: Dubbed, segment: str, draw: random.Random) -> Dubbed:
     return _with(dubbed, segment, np.clip(dubbed.fitted[segment] * 12, -1, 1))
 
 
+def _clipped_by_its_engine(dubbed: Dubbed, segment: str, draw: random.Random) -> Dubbed:
+    """Clips a take before its rate and length are changed, which hides its flat tops."""
+    take = dubbed.film.takes.by("segment")[segment]
+    y, sr = dubs.TAKES.kept[take.key]
+    clipped = np.clip(y * draw.uniform(3, 12) / np.abs(y).max(), -1, 1)
+    dubs.TAKES.keep(f"{take.key} clipped", clipped, sr=sr)
+    dubbed = dubbed.altered("takes", segment, key=f"{take.key} clipped")
+    return _with(dubbed, segment, dubs.fitted_to(_placement(dubbed, segment), clipped, sr))
+
+
 def _clipped_in_the_mix(dubbed: Dubbed, chosen: Sequence[str], draw: random.Random) -> Planted:
     """Clips the dub where lines lie; whatever is heard there with them is clipped too."""
     y, placed = dubbed.dub.y.copy(), dubbed.film.placements.by("segment")
@@ -321,6 +331,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("take of an older text", ("take",), _each(_stale)),
     Fault("glossary term missed", ("glossary",), _term_missed),
     Fault("clipped take", ("clipping",), _each(_clipped, mix=True)),
+    Fault("take clipped by its engine", ("clipping",), _each(_clipped_by_its_engine, mix=True)),
     Fault("clipped mix", ("clipping",), _clipped_in_the_mix),
     Fault("too fast", ("rate", "stretch"), _each(_too_fast, mix=True)),
     Fault("overlapped", ("overlap",), _overlapped),

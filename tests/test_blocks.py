@@ -1,7 +1,6 @@
 import shutil
 from copy import deepcopy
 from dataclasses import replace
-from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -203,11 +202,6 @@ def test_the_earlier_files_are_not_touched(small, tmp_path):
     after, rendered = written(film, tmp_path / "b", earlier=tmp_path / "a", kept=kept)
     assert rendered == 1
     assert (tmp_path / "cache.wav").read_bytes() == before[0] != after[0]
-
-
-def test_a_full_disk_is_an_error_that_names_the_file():
-    with pytest.raises(MediaError, match="write full: the disk took no more of it"):
-        library.write_sound(Path("/dev/full"), noise(2, 100_000), sr=48000)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_24", "FLOAT"])

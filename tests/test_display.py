@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests import episodes
 from workbench import display
 from workbench.fit import Cost
-from workbench.records import Placement, Score, Segment, Table, Turn
+from workbench.records import Budget, Placement, Score, Segment, Table, Turn
 
 FILM = episodes.flawed()
 SCORES = [
@@ -96,8 +96,19 @@ def test_any_film_has_a_timeline(starts: list[int], tempo: float):
 
 def test_costs_of_any_number_of_lines_are_drawn():
     for lines in (0, 1, 300):
-        picture = display.costs([Cost(f"s{n}", n, 1.1, 0.1, 0.2, 0.1, 0.3, 0.0) for n in range(lines)])
+        table = [Cost(f"s{n}", n, 1.1, 0.1, 0.2, 0.1, 0.3, 0.0) for n in range(lines)]
+        picture = display.costs(table, [], max_pace=1.4)
         assert picture.png().startswith(b"\x89PNG")
+        assert "wants a shorter text" not in picture.svg()
+
+
+def test_of_costs_the_lines_that_want_a_shorter_text_are_marked():
+    table = [Cost(f"s{n}", n, pace, 0.1, 0.2, 0.1, 0.3, 0.0) for n, pace in enumerate((1.0, 1.5, 1.2))]
+    picture = display.costs(table, [Budget("s1", 900, 100, 20)], max_pace=1.4)
+    *_, highest, marks = picture.panels[1].lines
+    assert list(highest.get_ydata()) == [1.4, 1.4]
+    assert (list(marks.get_xdata()), list(marks.get_ydata())) == ([1], [1.5])
+    assert "wants a shorter text" in picture.svg()
 
 
 def test_a_table_escapes_its_values_and_counts_what_it_leaves_out():

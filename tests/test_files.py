@@ -2,7 +2,7 @@
 
 import os
 
-from workbench.library import FileMemo, files
+from workbench.library import FileMemo, TextMemo, files
 
 
 def written(path, text):
@@ -39,6 +39,17 @@ def test_what_was_used_longest_ago_goes_when_there_is_too_much(tmp_path):
     assert [key for key in "abc" if memo.find(key)] == ["a", "c"]
     memo = FileMemo(tmp_path, "pictures", limit=0)
     assert not list(memo.folder.iterdir())
+
+
+def test_of_texts_too_what_was_used_longest_ago_goes(tmp_path):
+    memo = TextMemo(tmp_path)
+    for hour, key in enumerate("abc"):
+        memo[key] = 10 * key
+        os.utime(memo.folder / key, (3600 * hour, 3600 * hour))
+    assert memo["a"] == 10 * "a"
+    assert list(TextMemo(tmp_path)) == ["a", "b", "c"]
+    assert list(TextMemo(tmp_path, limit=25)) == ["a", "c"]
+    assert not list(TextMemo(tmp_path, limit=0))
 
 
 def test_within_the_limit_nothing_goes(tmp_path):

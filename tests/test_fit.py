@@ -47,11 +47,9 @@ def place(
     table = fit.place(
         Table(Segment, lines),
         Table(Take, takes),
-        duration=duration,
+        on=fit.Timeline(duration, shots, off_screen),
         opts=replace(OPTS, **costs),
         room=ROOM,
-        shots=shots,
-        off_screen=off_screen,
     )
     return list(table)
 
@@ -60,9 +58,21 @@ def overlap(one, other) -> int:
     return max(0, min(one.end, other.end) - max(one.start, other.start))
 
 
+def in_order(placed: list[Placement], lines: dict[str, Segment]) -> bool:
+    """Say whether each speaker's lines lie in their order in the source."""
+    said = [(lines[one.segment].speaker, lines[one.segment].start) for one in placed]
+    return all(
+        [at for who, at in said if who == speaker] == sorted(at for who, at in said if who == speaker)
+        for speaker in "ABC"
+    )
+
+
 @st.composite
-def films(draw):
-    """Lines of three speakers with gaps, zero gaps, overlaps and nesting, and how long their takes are."""
+def films(draw, beyond=(0, 400, 5000)):
+    """Lines of three speakers with gaps, zero gaps, overlaps and nesting, and how long their takes are.
+
+    The film ends so many ms `beyond` its last line.
+    """
     at, lines, lengths = 0, {}, []
     for _ in range(draw(st.integers(1, 12))):
         at = max(0, at + draw(st.sampled_from([-900, -300, 0, 0, 1, 50, 200, 800, 3000])))
@@ -74,12 +84,12 @@ def films(draw):
         lengths.append(draw(st.integers(60, max(61, int(1.9 * length)))))
         at = draw(st.sampled_from([at + length, at + length, at + length // 2]))
     order = sorted(zip(lines.values(), lengths, strict=True), key=lambda pair: pair[0].start)
-    film = max(one.end for one in lines.values()) + draw(st.sampled_from([0, 400, 5000]))
+    film = max(1, max(one.end for one in lines.values()) + draw(st.sampled_from(beyond)))
     return [one for one, _ in order], [ms for _, ms in order], film
 
 
 @settings(max_examples=150, deadline=None)
-@given(films(), st.sampled_from([1.0, 5.0, 1000.0]))
+@given(films(beyond=(-3000, -400, 0, 400, 5000)), st.sampled_from([1.0, 5.0, 1000.0]))
 def test_whatever_is_placed_keeps_the_rules(film, naturalness):
     lines, lengths, duration = film
     try:
@@ -100,9 +110,7 @@ def test_whatever_is_placed_keeps_the_rules(film, naturalness):
         for other in placed[:k]:
             source = overlap(by_id[one.segment], by_id[other.segment])
             assert overlap(one, other) <= source, (one, other)
-    for speaker in "ABC":
-        own = [by_id[one.segment] for one in placed if by_id[one.segment].speaker == speaker]
-        assert [one.start for one in own] == sorted(one.start for one in own)
+    assert in_order(placed, by_id)
     assert placed == place(lines, lengths, duration=duration, naturalness=naturalness)
 
 
@@ -168,7 +176,9 @@ def test_a_voice_that_nothing_hurries_keeps_one_pace_where_naturalness_comes_fir
 def test_pace_counts_how_fast_the_engine_spoke_already():
     segment = line(1000, 2000)
     hurried = replace(take(segment, 1000), rate=1.25)
-    (one,) = fit.place(Table(Segment, [segment]), Table(Take, [hurried]), duration=9000, opts=OPTS, room=ROOM)
+    (one,) = fit.place(
+        Table(Segment, [segment]), Table(Take, [hurried]), on=fit.Timeline(9000), opts=OPTS, room=ROOM
+    )
     assert 0.85 <= one.tempo < 1
 
 
@@ -273,6 +283,13 @@ def test_a_line_inside_another_that_is_far_too_long_waits_for_the_end():
     assert waiting.lacking == 0
 
 
+def test_a_line_that_waits_for_the_end_of_another_is_not_overtaken_by_its_own_speaker():
+    lines = [line(0, 5000, "A"), line(2000, 2100, "B"), line(3000, 3500, "B")]
+    outer, waiting, after = place(lines, [5000, 900, 400], duration=9000)
+    assert (waiting.segment, after.segment) == (lines[1].id, lines[2].id)
+    assert waiting.start >= outer.end - 100
+
+
 def test_a_take_longer_than_the_film_names_the_line_and_what_it_lacks():
     with pytest.raises(SpeechError, match=r"place s00000000-900-A.*needs 1500 ms.*may have 1000 ms"):
         place([line(0, 900)], [3000], duration=1000)
@@ -282,7 +299,7 @@ def test_of_several_takes_the_first_that_fits_is_placed_or_the_last():
     lines = [line(1000 * k, 1000 * k + 920) for k in range(5)]
     lengths = [(920,), (3000, 2900, 950), (920, 500), (920,), (3400, 3000)]
     takes = [take(one, ms) for one, each in zip(lines, lengths, strict=True) for ms in each]
-    placed = fit.place(Table(Segment, lines), Table(Take, takes), duration=6000, opts=OPTS, room=ROOM)
+    placed = fit.place(Table(Segment, lines), Table(Take, takes), on=fit.Timeline(6000), opts=OPTS, room=ROOM)
     assert [one.take for one in placed] == [0, 2, 0, 0, 1]
     assert [one.lacking > 0 for one in placed] == [False, False, False, False, True]
 
@@ -299,7 +316,9 @@ def test_a_line_that_is_heard_faster_than_permitted_gives_way_to_a_shorter_take_
     def placed(takes, pace):
         opts = replace(OPTS, max_pace=pace)
         tables = Table(Segment, lines), Table(Take, takes)
-        rows = fit.place(*tables, duration=9000, opts=opts, room=replace(ROOM, max_late=0, max_early=0))
+        rows = fit.place(
+            *tables, on=fit.Timeline(9000), opts=opts, room=replace(ROOM, max_late=0, max_early=0)
+        )
         return rows[1], list(fit.budgets(rows, *tables, opts=opts))
 
     assert placed(takes, 1.5) == (placed(takes, 9.0)[0], [])
@@ -321,7 +340,7 @@ def test_a_budget_says_how_long_a_text_would_fit():
     ]
     tables = Table(Segment, lines), Table(Take, takes)
     placed = fit.place(
-        *tables, duration=11_000, opts=replace(OPTS, max_push=0), room=replace(ROOM, max_late=0)
+        *tables, on=fit.Timeline(11_000), opts=replace(OPTS, max_push=0), room=replace(ROOM, max_late=0)
     )
     crowded = [replace(one, end=2600, lacking=1600) if one.segment == lines[1].id else one for one in placed]
     (budget,) = fit.budgets(Table(Placement, crowded), *tables, opts=OPTS)
@@ -340,7 +359,7 @@ def test_every_line_that_lacks_time_has_a_budget_below_what_it_is(film):
         Table(Segment, lines),
         Table(Take, [take(one, 2 * ms) for one, ms in zip(lines, lengths, strict=True)]),
     )
-    placed = fit.place(*tables, duration=duration + sum(lengths), opts=OPTS, room=ROOM)
+    placed = fit.place(*tables, on=fit.Timeline(duration + sum(lengths)), opts=OPTS, room=ROOM)
     found = fit.budgets(placed, *tables, opts=OPTS)
     assert [one.segment for one in found] == [one.segment for one in placed if one.lacking]
     assert all(one.lacking > 0 and one.characters <= 1 for one in found)
@@ -351,13 +370,14 @@ def test_costs_are_of_what_was_placed():
     takes = [take(one, ms) for one, ms in zip(lines, [1000, 1250], strict=True)]
     placed = [Placement(lines[0].id, 0, 1000, 1.0, 0), Placement(lines[1].id, 4900, 6100, 1.0417, 0)]
     tables = Table(Placement, placed), Table(Segment, lines), Table(Take, takes)
-    first, second = fit.costs(*tables, opts=replace(OPTS, smoothness=10), shots=[500, 4970, 6040, 7000])
+    shots = fit.Timeline(9000, [500, 4970, 6040, 7000])
+    first, second = fit.costs(*tables, on=shots, opts=replace(OPTS, smoothness=10))
     assert first == fit.Cost(lines[0].id, 0, 1.0, 0, 0, 0, 0, 0)
     assert second.pace == pytest.approx(1250 / 1200, abs=1e-3)
     assert (second.onset, second.ending) == pytest.approx((1.5 * 0.1, 0.1))
     assert (second.haste, second.smoothness) == pytest.approx((4 * 1.25 * 0.0016, 4 * 10 * 0.04))
     assert second.shot == pytest.approx(2 * 0.13)
-    _, unseen = fit.costs(*tables, opts=OPTS, off_screen={lines[1].id})
+    _, unseen = fit.costs(*tables, on=fit.Timeline(9000, off_screen={lines[1].id}), opts=OPTS)
     assert (unseen.onset, unseen.ending) == pytest.approx((0.2 * second.onset, 0.2 * second.ending))
 
 
@@ -379,7 +399,14 @@ def test_lines_and_takes_must_be_the_same():
     lines = Table(Segment, [line(0, 900), line(1000, 1900)])
     takes = Table(Take, [take(lines[0], 500)])
     with pytest.raises(SpeechError, match=f"differ in {lines[1].id}"):
-        fit.place(lines, takes, duration=9000, opts=OPTS, room=ROOM)
+        fit.place(lines, takes, on=fit.Timeline(9000), opts=OPTS, room=ROOM)
+
+
+def test_a_line_that_is_longer_than_the_film_is_placed_in_it():
+    (one,) = place([line(0, 9000)], [900], duration=1000)
+    assert 0 <= one.start < one.end <= 1000
+    (one,) = place([line(5000, 9000)], [900], duration=1000)
+    assert 0 <= one.start < one.end <= 1000
 
 
 def test_no_lines_are_no_placements():
@@ -441,6 +468,7 @@ def test_where_the_film_goes_on_long_enough_every_take_is_placed_however_long(fi
     for k, one in enumerate(placed):
         for other in placed[:k]:
             assert overlap(one, other) <= overlap(by_id[one.segment], by_id[other.segment])
+    assert in_order(placed, by_id)
 
 
 @settings(max_examples=100, deadline=None)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.recordings import Held, noise, read_in_blocks
-from workbench import audio, loudness, mix, params
+from tests.test_fit import films, place
+from workbench import audio, fit, loudness, mix, params
 from workbench.errors import MediaError, RecordError
 from workbench.records import Placement, Segment
 
@@ -81,6 +82,35 @@ def test_every_sample_of_every_take_is_in_the_mix(scene):
         assert channel.sum() == pytest.approx(wanted.sum(), abs=1e-2)
     silent = np.delete(out, range(*mix.front(film.channels).indices(film.channels)), axis=0)
     assert not silent.any()
+
+
+@settings(max_examples=15, deadline=None)
+@given(film=films(), channels=st.sampled_from([1, 2, 6]))
+def test_the_samples_in_the_mix_are_those_of_the_takes_after_their_stretch(film, channels):
+    segments, lengths, duration = film
+    placed = place(segments, lengths, duration=duration)
+    spoken = {
+        one.id: noise(1, ms * 16, seed=ms, level=0.1) for one, ms in zip(segments, lengths, strict=True)
+    }
+    takes = {
+        one.segment: fit.Fitted(Held(spoken[one.segment], 16_000), audio.samples(one.end - one.start, sr=SR))
+        for one in placed
+    }
+    bed = Held(np.zeros((channels, audio.samples(duration, sr=SR)), np.float32))
+    lines = mix.lines(placed, segments, takes, bed, kept={}, opts=OPTS)
+    out = mix.Mix(bed, lines, takes, [], OPTS).read(0, bed.frames)
+    wanted = np.zeros(bed.frames)
+    for one, laid in zip(placed, lines, strict=True):
+        y = fit.stretch(
+            audio.resample(spoken[one.segment][0], sr=16_000, to=SR),
+            sr=SR,
+            length=audio.samples(one.end - one.start, sr=SR),
+        )
+        at = audio.samples(one.start, sr=SR)
+        wanted[at : at + y.size] += y * 10 ** (laid.gain_db / 20)
+    for channel in out[mix.front(channels)]:
+        assert np.abs(channel - wanted).max() < 1e-5
+        assert channel.sum(dtype=np.float64) == pytest.approx(wanted.sum(), abs=1e-2)
 
 
 @settings(max_examples=40, deadline=None)

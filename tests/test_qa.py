@@ -181,6 +181,18 @@ def test_flat_tops_are_counted_and_a_single_peak_is_none():
     assert ("1", "clipping", "fail") in found(film, dub=dub)
 
 
+def test_what_an_engine_clipped_is_found_though_it_was_fitted_since():
+    film = episodes.film(2)
+    name, as_fitted = film.segments[1].id, episodes.fitted(film)
+    hot = 4 * as_fitted[name] / np.abs(as_fitted[name]).max()
+    assert not [row for row in found(film, takes={name: hot}) if row[1] == "clipping"]
+    spoken = {name: np.clip(hot, -1, 1)}
+    assert ("1", "clipping", "fail") in found(film, takes=spoken)
+    [row] = [row for row in scores_of(film, takes=spoken) if (row.check, row.verdict) == ("clipping", "fail")]
+    assert row.evidence.startswith("its engine spoke it flat at full scale in ")
+    assert row.action.startswith("Synthesise the line again")
+
+
 @pytest.mark.parametrize(("gain", "verdict"), [(0.4, "warn"), (3.0, "warn"), (5.0, "fail")])
 def test_a_line_much_louder_or_softer_than_the_original_is_found(gain: float, verdict: str):
     film = episodes.film(2)

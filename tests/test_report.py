@@ -18,7 +18,7 @@ import soundfile
 from tests import episodes
 from tests.test_qa import OPTS
 from workbench import qa, report, review
-from workbench.film import Film, Sounds
+from workbench.film import Film
 from workbench.records import (
     Casting,
     Decision,
@@ -52,8 +52,7 @@ def page_of(
     opts = dataclasses.replace(OPTS, **changes)
     lines = episodes.gather(film, opts=opts, kept=KEPT)
     scores = Table(Score, qa.check(film, lines, opts=opts))
-    dub, dialogue, bed = episodes.tapes(film)
-    sounds = Sounds(dialogue, dialogue, bed, dub, episodes.held(episodes.fitted(film)))
+    sounds = episodes.listening(*episodes.tapes(film), episodes.fitted(film))
     about = report.About(
         title, "en", "../beside", 2 * [Maker("tts", "espeak", EVIL)], {f"data/{EVIL}": "0" * 32}
     )
@@ -201,8 +200,7 @@ def test_no_sound_makes_no_player():
 
 def test_a_line_that_is_not_placed_sounds_where_the_original_did():
     film = episodes.film(1, placements=Table(Placement, []))
-    dub, dialogue, bed = episodes.tapes(film)
-    sounds = Sounds(dialogue, dialogue, bed, dub, episodes.held(episodes.fitted(film)))
+    sounds = episodes.listening(*episodes.tapes(film), episodes.fitted(film))
     scores = Table(Score, qa.check(film, episodes.gather(film, opts=OPTS, kept=KEPT), opts=OPTS))
     [(name, pair)] = report.clips(film, scores, sounds, kept={}, opts=OPTS)
     heard, rate = soundfile.read(io.BytesIO(pair.dub))
@@ -213,8 +211,7 @@ def test_a_line_that_is_not_placed_sounds_where_the_original_did():
 def test_linked_sounds_lie_beside_the_scores_and_the_page_is_small():
     film = episodes.flawed()
     opts = dataclasses.replace(OPTS, sound="linked")
-    dub, dialogue, bed = episodes.tapes(film)
-    sounds = Sounds(dialogue, dialogue, bed, dub, episodes.held(episodes.fitted(film)))
+    sounds = episodes.listening(*episodes.tapes(film), episodes.fitted(film))
     scores = Table(Score, qa.check(film, episodes.gather(film, opts=opts), opts=opts))
     clips = dict(report.clips(film, scores, sounds, kept={}, opts=opts))
     names = {name for name in report.files(film, scores, clips, opts=opts) if name.startswith("clips/")}

@@ -149,7 +149,8 @@ def test_only_the_line_asked_for_is_spoken_again(project, capsys):
     assert not any(line.flags for line in lines(project).values())
 
 
-def test_approved_lines_are_rerun_and_drafts_are_not(project):
+def test_approved_lines_are_rerun_and_drafts_are_not(project, monkeypatch):
+    monkeypatch.setenv("JUPYTERHUB_USER", "eva")
     one = decide(project, "edit_text", 0, text="Buenas noches.")
     decide(project, "approve", 0)
     two = decide(project, "edit_text", 3, text="Nada.")
@@ -159,6 +160,8 @@ def test_approved_lines_are_rerun_and_drafts_are_not(project):
     assert changed(project, before) == [f"{one}.wav"]
     assert lines(project)[one].state == "approved"
     assert lines(project)[two].flags == {"held", "pending"}
+    held = review.holds(review.read(library.Dub(project, KEY).review(*review.LOGS)))
+    assert [hold.who for hold in held] == ["eva"]
 
 
 def test_a_rerun_that_fails_keeps_takes_and_film_and_says_why(project, caplog, capsys):
@@ -215,3 +218,15 @@ def test_a_log_that_cannot_be_read_stops_the_rerun_and_stays(project):
     with pytest.raises(Exception, match=r"translate\.jsonl, line 1: it is the marker of a merge conflict"):
         batch.rerun(project, KEY, stale=True)
     assert path.read_text() == "<<<<<<< HEAD\n"
+
+
+def test_edits_of_a_sheet_come_back_in_the_name_of_who_is_at_work(project, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("JUPYTERHUB_USER", "eva")
+    sheet = tmp_path / "lines.csv"
+    assert cli.main(["sheet", "write", KEY, str(sheet)]) == 0
+    sheet.write_bytes(sheet.read_bytes().replace(b"dos cartas", b"tres cartas", 1))
+    assert cli.main(["sheet", "read", KEY, str(sheet)]) == 0
+    assert "decisions: 1" in capsys.readouterr().out
+    [decision] = review.read(library.Dub(project, KEY).review(*review.LOGS))
+    assert (decision.action, decision.who) == ("edit_text", "eva")
+    assert lines(project)[decision.subject].text == "Sal y tres cartas."

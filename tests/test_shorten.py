@@ -166,7 +166,7 @@ def run(
 
 def place(segments, takes, *, ends=9000, fitting=FITTING) -> Table[Placement]:
     duration = max(line.end for line in segments) + ends
-    return fit.place(segments, takes, duration=duration, opts=fitting, room=ROOM)
+    return fit.place(segments, takes, on=fit.Timeline(duration), opts=fitting, room=ROOM)
 
 
 def test_a_line_that_lacks_time_gets_a_shorter_text_and_the_others_are_not_asked_for():
@@ -417,7 +417,7 @@ def test_the_last_word_of_every_line_is_heard_and_read_to_its_end():
         for kind in vars(empty).values()
         if isinstance(kind, Table) and kind.kind not in tables
     }
-    sounds = Sounds(bed, bed, bed, Held(film.read(0, film.frames)), lambda name: fitted[name].y)
+    sounds = Sounds(bed, bed, bed, Held(film.read(0, film.frames)), fitted.__getitem__, lambda take: None)
     dub = Film.read(
         lambda kind: tables.get(kind, rest.get(kind)), sounds, Guide(()),
         {kind: Choice(engine, (), {}) for kind, engine in episodes.CHOSEN.items()},
@@ -498,6 +498,23 @@ class TestTheNotebooks:
 
         assert self.made(dub, "tts", "fit", "subtitles") == first
         assert len(model.asked) == 1
+
+    def test_ask_for_what_fits_between_the_cuts_as_they_are_placed_in_the_end(self, dub, model):
+        name = dub.read(Segment)[1].id
+        model.spoil = lambda found, asked: [{**row, "text": LONG[:-1] + "!"} for row in found]  # no shorter
+        fitting = dub.root / "params" / "fit.yaml"
+        fitting.write_text(fitting.read_text().replace("shot: 2.0", "shot: 1000.0"))
+        asked = []
+        for cuts in ([], [2000, 4000]):
+            with dub.episode.writing("media") as out:
+                out.table(dub.read(Probe))
+                out.table(Table(Shot, map(Shot, cuts)))
+            self.made(dub, "tts", "fit")
+            (candidate,), (budget,) = dub.read(Candidate), dub.read(Budget)
+            assert (candidate.segment, budget.segment) == (name, name)
+            assert (candidate.longest, candidate.characters) == (budget.duration, budget.characters)
+            asked.append(budget.characters)
+        assert asked[1] < asked[0], "cuts leave it less time"
 
     def test_leave_a_reviewers_shorter_text_as_it_is(self, dub, model):
         rows = list(dub.read(Translation))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import getpass
 import logging
 import os
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from workbench import glossary, library, monitor, notebook, preload, review, wording
 from workbench.errors import LibraryError, MediaError, StageError
+from workbench.library import people
 from workbench.records import Decision, Placement, Segment, Table, Take, Translation
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def rerun(
         Ids of the lines; or `approved`: all that are approved; or `stale`: all whose take is not what was
         decided.
     who : str, optional
-        In whose name decisions are held back; by default the user of this machine.
+        In whose name decisions are held back; by default `people.reviewer`.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def rerun(
         if name in segments or (approved and line.state == "approved") or (stale and "pending" in line.flags)
     }
     _refuse_other_changes(root, dub, [line for name, line in found.items() if name not in asked])
-    at, who = datetime.now(UTC), who or getpass.getuser()
+    at, who = datetime.now(UTC), who or people.reviewer(root)
     known = {review.identity(decision): decision for decision in decisions}
     wanted = {review.identity(a.decision) for name in asked for a in found[name].decisions}
     for hold in review.holds(decisions):

@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--approved", action="store_true", help="the lines that are approved")
     which.add_argument("--stale", action="store_true", help="the lines whose take is not what was decided")
     which.add_argument("--segments", type=lambda text: text.split(","), default=[], metavar="ID,ID")
-    command.add_argument("--who", help="in whose name other decisions wait (default: this machine's user)")
+    command.add_argument("--who", help="in whose name other decisions wait (default: git's user.name)")
     command.set_defaults(do=_rerun)
 
     command = commands.add_parser("sheet", help="a dub's lines as XLSX, CSV or SRT, to work on elsewhere")
@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "file", type=Path, help="its ending says the form; read: edited cells become decisions"
     )
-    command.add_argument("--who", help="in whose name the cells were edited (default: this machine's user)")
+    command.add_argument("--who", help="in whose name the cells were edited (default: git's user.name)")
     command.set_defaults(do=_sheet)
 
     command = commands.add_parser("status", help="what is fresh, stale, missing or failed")
@@ -224,10 +224,10 @@ def _rerun(options: argparse.Namespace) -> None:
 
 
 def _sheet(options: argparse.Namespace) -> None:
-    import getpass
     from datetime import UTC, datetime
 
     from workbench import batch, library, review, sheets
+    from workbench.library import people
     from workbench.records import Probe
 
     episode, _, lang = options.key.rpartition("/")
@@ -246,7 +246,7 @@ def _sheet(options: argparse.Namespace) -> None:
         sheet,
         lines,
         duration=dub.read(Probe)[0].duration,
-        who=options.who or getpass.getuser(),
+        who=options.who or people.reviewer(dub.root),
         at=datetime.now(UTC),
         where=options.file.name,
     )

@@ -34,7 +34,7 @@ from workbench.records import Placement, Segment, Turn
 
 if TYPE_CHECKING:
     from workbench.fit import Cost
-    from workbench.records import Score, Table
+    from workbench.records import Budget, Score, Table
 
 MOST_ROWS = 60
 SPEAKER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -209,8 +209,12 @@ def waveform(y: Sound, *, sr: int, spans: Mapping[str, Sequence[Span]] | Sequenc
     return picture
 
 
-def costs(table: Sequence[Cost]) -> Picture:
-    """Draw what each line costs, by wish, above; and its pace against its voice's own, below."""
+def costs(table: Sequence[Cost], budgets: Sequence[Budget], *, max_pace: float) -> Picture:
+    """Draw what each line costs, by wish, above; and its pace against its voice's own, below.
+
+    Lines with a budget are marked with a triangle: those that lack time, and those above `max_pace`, which is
+    a dashed line.
+    """
     picture = Picture(width=12, height=4.2, rows=2)
     bars, paces = picture.panels
     places, under = range(len(table)), np.zeros(len(table))
@@ -218,11 +222,17 @@ def costs(table: Sequence[Cost]) -> Picture:
         values = np.array([getattr(row, wish) for row in table])
         bars.bar(places, values, bottom=under, color=colour, label=wish)
         under = under + values
-    bars.legend(fontsize=8, frameon=False, labelcolor=INK, ncols=len(COSTS), loc="upper left")
+    above = {"bbox_to_anchor": (0, 1), "borderaxespad": 0}
+    bars.legend(fontsize=8, frameon=False, labelcolor=INK, ncols=len(COSTS), loc="lower left", **above)
     bars.set_title("Cost of each line", loc="right", color=INK, fontsize=10)
     paces.step(places, [row.pace for row in table], where="mid", color=SPEAKER_COLOURS[0])
     paces.axhline(1, color=INK, linewidth=0.6)
-    paces.set_title("Pace", loc="right", color=INK, fontsize=10)
+    paces.axhline(max_pace, color=INK, linewidth=0.8, linestyle="--")
+    long = {row.segment for row in budgets}
+    marked = [(place, row.pace) for place, row in zip(places, table, strict=True) if row.segment in long]
+    paces.plot(*np.reshape(marked, (-1, 2)).T, "v", color=INK, ms=5)
+    said = "Pace; dashed: the highest wanted" + ("; ▼: wants a shorter text" if marked else "")
+    paces.set_title(said, loc="right", color=INK, fontsize=10)
     paces.set_xlabel("line", color=INK, fontsize=9)
     return picture
 

@@ -46,7 +46,7 @@ class Line:
     written: Guess | None  # the language of the translation, where there is a model of the dub's
     take: Take | None
     placement: Placement | None
-    budget: Budget | None  # where it lacks time
+    budget: Budget | None  # where it lacks time or is heard too fast
     refused: tuple[str, ...]  # why shorter texts of it were
     cues: tuple[Cue, ...]
     measured: Measured | None

@@ -41,13 +41,14 @@ ENGINE_KINDS = ("separate", "asr", "diarize", "translate", "tts")  # those whose
 
 @dataclass(frozen=True)
 class Sounds:
-    """The sounds of a dub, all at one rate."""
+    """The sounds of a dub, at one rate; a take before it is fitted at its engine's."""
 
     programme: Keyed  # of the original
     dialogue: Keyed
     bed: Keyed
     dub: Keyed
     voice: Callable[[str], Keyed]  # segment -> its fitted take, of one channel
+    take: Callable[[Take], Keyed]  # a take as its engine spoke it, of one channel
 
     @property
     def duration(self) -> int:

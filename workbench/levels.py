@@ -9,6 +9,7 @@ voice mono.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +68,7 @@ def measure(voice: Sound, dub: Sound, source: Sound, *, sr: int, full_scale: flo
         rest_db=_rounded(audio.level_db(mix - gain[:, None] * heard)),
         source_db=_rounded(speech_level_db(source, sr=sr)),
         pause=longest_pause(voice, sr=sr),
-        clipped=_flat(v, full_scale) + _flat(mix, full_scale),
+        clipped=flat_tops(v, full_scale=full_scale) + flat_tops(mix, full_scale=full_scale),
     )
 
 
@@ -92,11 +93,11 @@ def longest_pause(voice: Sound, *, sr: int) -> int:
     return int(np.max(np.diff(loud) - 1, initial=0)) * FRAME
 
 
-def _flat(y: npt.NDArray[np.float64], full_scale: float) -> int:
-    """Return at how many places three samples in a row are at full scale and alike.
+def flat_tops(y: npt.NDArray[Any], *, full_scale: float) -> int:
+    """Return at how many places of ``(n,)`` or ``(channels, n)`` three samples are at full scale and alike.
 
-    A fitted voice is kept in floating point. A round peak of it above full scale is whole, and the mix
-    brings it down.
+    Sound that was resampled or stretched is flat no more. It is kept in floating point: a round peak of it
+    above full scale is whole, and the mix brings it down.
     """
     sound = np.atleast_2d(y)
     if sound.shape[1] < FLAT:

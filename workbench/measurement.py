@@ -25,7 +25,7 @@ from workbench.film import Film, Sounds
 from workbench.levels import Levels
 from workbench.params import Choice
 from workbench.presence import Presence
-from workbench.records import Placement, Word
+from workbench.records import Placement, Take, Word
 from workbench.references import PrintExtractor
 from workbench.round_trip import Heard, Hearer
 from workbench.yardstick import Comparison, Reader
@@ -101,6 +101,7 @@ class Measured:
     """What was measured in the sounds of one placed line. What is a text says why it was not."""
 
     levels: Levels
+    clipped: int  # flat tops at full scale of the take as its engine spoke it
     presence: Presence
     bed_lost: int  # ms without the bed from the line's start to that of the next
     print: tuple[float, ...] | str
@@ -135,7 +136,7 @@ def measure(
     kept : mapping
         What was measured before, by content.
     """
-    texts = {row.segment: row.text for row in film.translations}
+    texts, takes = {row.segment: row.text for row in film.translations}, film.takes.by("segment")
     sources, language = {row.id: row for row in film.segments}, film.language
     gain_db, sr = sum(row.gain_db for row in film.loudness), sounds.dub.sr
     placed = (row for row in film.placements if row.segment in sources)
@@ -144,10 +145,10 @@ def measure(
     margin = audio.samples(presence.REACH, sr=sr)
     ends = [*(row.start for row in ordered), sounds.duration][1:]
     for placement, until in zip(ordered, ends, strict=True):
-        segment, take = sources[placement.segment], sounds.voice(placement.segment)
-        at, voice = audio.samples(placement.start, sr=sr), Part(take, 0, take.frames)
-        around = Part(sounds.dub, at - margin, at + take.frames + margin)
-        dub = Part(sounds.dub, at, at + take.frames)
+        segment, voice = sources[placement.segment], _whole(sounds.voice(placement.segment))
+        at = audio.samples(placement.start, sr=sr)
+        around = Part(sounds.dub, at - margin, at + voice.stop + margin)
+        dub = Part(sounds.dub, at, at + voice.stop)
         source = part(sounds.dialogue, segment.start, segment.end)
         beside = [row for row in ordered if row.start < until and row.end > placement.start]
         found = Measured(
@@ -157,6 +158,7 @@ def measure(
                 lambda v, dub, source: levels.measure(v[0], dub, source, sr=sr, full_scale=full_scale),
                 ["levels", voice, dub, source, full_scale],
             ),
+            clipped=_clipped(takes.get(segment.id), sounds, full_scale, kept),
             presence=_once(
                 kept, Presence, lambda v, mix: presence.find(v[0], mix, sr=sr), ["presence", voice, around]
             ),
@@ -172,6 +174,18 @@ def part(recording: Keyed, start: int, end: int) -> Part:
     """Return the sound from `start` to `end` ms, as far as there is any."""
     first, last = (audio.samples(ms, sr=recording.sr) for ms in (start, end))
     return Part(recording, min(first, recording.frames), min(last, recording.frames))
+
+
+def _whole(recording: Keyed) -> Part:
+    return Part(recording, 0, recording.frames)
+
+
+def _clipped(take: Take | None, sounds: Sounds, full_scale: float, kept: Kept) -> int:
+    """Return in how many places a take is flat at full scale, before its rate and length were changed."""
+    if take is None:
+        return 0
+    content = ["clipped", _whole(sounds.take(take)), full_scale]
+    return _once(kept, int, partial(levels.flat_tops, full_scale=full_scale), content)
 
 
 def _heard(

@@ -263,7 +263,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a translation may be for its take to fit, where the one there is does not."""
+    """What a translation may be for its take to have its time, unhurried, where the one there is has not."""
 
     segment: str
     duration: int  # ms that a take may last as spoken
@@ -273,7 +273,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A shorter text that was offered for a line that lacks time, and what became of it."""
+    """A shorter text that was offered for a line that has a `Budget`, and what became of it."""
 
     segment: str
     round: int  # from 1

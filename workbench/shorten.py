@@ -1,4 +1,4 @@
-"""Shorter texts for the lines that lack time: speak, place, ask for a shorter text, and speak that too.
+"""Shorter texts for the lines that are too long: speak, place, ask for a shorter text, and speak that too.
 
 Conventions
 -----------
@@ -90,7 +90,7 @@ def lines(
     place : callable
         Places takes in the film, as `fit.place` does.
     translator : callable
-        Gives the translator, and is called where a line lacks time; `None` where it cannot shorten.
+        Gives the translator, and is called where a line has a budget; `None` where it cannot shorten.
     source, target : str
         Languages, BCP 47.
     wishes : mapping

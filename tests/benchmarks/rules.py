@@ -100,7 +100,11 @@ def half(clip: Clip) -> Laid:
 
 def ours(clip: Clip, *, opts: fit.Options, room: timing.Options) -> Laid:
     table = fit.place(
-        Table(Segment, clip.lines), Table(Take, clip.takes), duration=clip.duration, opts=opts, room=room
+        Table(Segment, clip.lines),
+        Table(Take, clip.takes),
+        on=fit.Timeline(clip.duration),
+        opts=opts,
+        room=room,
     )
     placed = table.by("segment")
     own = [placed[line.id] for line in clip.lines]

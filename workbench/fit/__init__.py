@@ -12,7 +12,7 @@ push that is permitted; the tempo that is permitted; and the rest by its weight.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -26,6 +26,7 @@ from workbench.fit.bounds import Bounds, bounds
 from workbench.fit.options import Options
 from workbench.fit.programme import Programme
 from workbench.fit.tempo import SAMPLE_RATE, Fitted, stretch, version
+from workbench.fit.timeline import Timeline
 from workbench.records import Placement, Segment, Table, Take
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Cost",
     "Fitted",
     "Options",
+    "Timeline",
     "budgets",
     "costs",
     "place",
@@ -49,13 +51,11 @@ def place(
     segments: Table[Segment],
     takes: Table[Take],
     *,
-    duration: int,
+    on: Timeline,
     opts: Options,
     room: timing.Options,
-    shots: Sequence[int] = (),
-    off_screen: Collection[str] = (),
 ) -> Table[Placement]:
-    """Place every take of a film of `duration` ms so that the sum of all costs is least.
+    """Place every take of a film so that the sum of all costs is least.
 
     A take that fits only beyond the permitted tempo is played faster, up to ``last_resort``; ``lacking``
     then tells the ms by which it is shorter than the permitted tempo makes it.
@@ -64,14 +64,7 @@ def place(
     first that is not `wanting` is placed, or the last. Each round gives way in one line of every run of lines
     that are, so that there are at most as many rounds as takes.
 
-    Parameters
-    ----------
-    shots : sequence of int
-        Times of the shot changes.
-    off_screen : collection of str
-        Ids of the segments whose speaker is not seen.
-
-    Returns one Placement per take, in order of start.
+    Returns one Placement per line, in order of start.
 
     Raises
     ------
@@ -85,7 +78,7 @@ def place(
         raise SpeechError("place the takes", f"lines and takes differ in {', '.join(odd)}", "Run tts again.")
     chosen = dict.fromkeys(candidates, 0)
     while True:
-        placed = _place(lines, candidates, chosen, duration, shots, off_screen, opts=opts, room=room)
+        placed = _place(lines, candidates, chosen, on, opts=opts, room=room)
         worst = list(_worst(placed, candidates, opts))
         if not worst:
             return Table(Placement, placed)
@@ -111,9 +104,7 @@ def _place(
     lines: list[Segment],
     candidates: Mapping[str, Sequence[Take]],
     chosen: Mapping[str, int],
-    duration: int,
-    shots: Sequence[int],
-    off_screen: Collection[str],
+    on: Timeline,
     *,
     opts: Options,
     room: timing.Options,
@@ -124,13 +115,13 @@ def _place(
     limits = bounds(
         lines,
         [takes[line.id] for line in lines],
-        duration=duration,
+        duration=on.duration,
         min_gap=room.min_gap,
         tempo=(opts.min_tempo, opts.max_tempo, opts.last_resort),
     )
     head = room.max_early + room.min_gap
     acts = limits.acts(silence=head + room.max_late + opts.max_push, head=head, lines=ACT)
-    ideal = [_ideal(act, takes, shots, off_screen, opts=opts, room=room) for act in acts]
+    ideal = [_ideal(act, takes, on, opts=opts, room=room) for act in acts]
     starts, ends = limits.repair(*np.concatenate(ideal, axis=1))
     placed = [
         Placement(
@@ -156,8 +147,7 @@ def _place(
 def _ideal(
     limits: Bounds,
     takes: Mapping[str, Take],
-    shots: Sequence[int],
-    off_screen: Collection[str],
+    on: Timeline,
     *,
     opts: Options,
     room: timing.Options,
@@ -197,7 +187,7 @@ def _ideal(
     programme.excess(-length, -limits.permitted / 1000, linear=HURRIED)
     programme.excess(end, source + room.max_late / 1000, linear=LATE)
 
-    sight = np.array([opts.off_screen if line.id in off_screen else 1.0 for line in lines])
+    sight = np.array([opts.off_screen if line.id in on.off_screen else 1.0 for line in lines])
     programme.distance(shift, 0, linear=opts.onset * sight)
     programme.distance(end, source, linear=sight)
     programme.excess(-pace, -1, squared=opts.naturalness * natural)
@@ -208,7 +198,7 @@ def _ideal(
     paused = gaps > 0
     silence = np.minimum(gaps, opts.long_pause)[paused] / 1000
     programme.excess(overlap[paused], distance[paused] - silence, linear=opts.pause)
-    began, ended = shot_edges(lines, shots)
+    began, ended = shot_edges(lines, on.shots)
     for edge, spare in ((end, ended / 1000 - anchor), (-shift, anchor - began / 1000)):
         cut = np.isfinite(spare)
         programme.excess(edge[cut], spare[cut], linear=opts.shot)

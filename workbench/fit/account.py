@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from workbench import wording
 from workbench.fit.options import Options
+from workbench.fit.timeline import Timeline
 from workbench.records import Budget, Placement, Segment, Table, Take
 
 
@@ -33,13 +34,12 @@ def costs(
     segments: Table[Segment],
     takes: Table[Take],
     *,
+    on: Timeline,
     opts: Options,
-    shots: Sequence[int] = (),
-    off_screen: Collection[str] = (),
 ) -> Table[Cost]:
-    """Return what each line costs, in the order of `placements`; `shots` and `off_screen` as in `place`."""
+    """Return what each line costs, in the order of `placements`."""
     lines, heard = segments.by("id"), _heard(placements, takes)
-    edges = shot_edges([lines[one.segment] for one in placements], shots)
+    edges = shot_edges([lines[one.segment] for one in placements], on.shots)
     last: dict[str, float] = {}
     found = []
     for one, began, ended in zip(placements, *edges, strict=True):
@@ -48,7 +48,7 @@ def costs(
         slowness = (one.end - one.start) / natural
         before = last.get(line.speaker, slowness)
         last[line.speaker] = slowness
-        sight = opts.off_screen if line.id in off_screen else 1.0
+        sight = opts.off_screen if line.id in on.off_screen else 1.0
         over = max(0.0, began - one.start) + max(0.0, one.end - ended)
         unnatural = opts.naturalness if slowness < 1 else opts.slowness
         found.append(

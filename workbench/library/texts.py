@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from workbench.errors import LibraryError
+from workbench.library import files
 
 LARGEST_TEXT = 64 * 2**20  # bytes; a text a person gives is never longer
 COMPARED = 2**24  # bytes of the largest file that is compared with an earlier one
@@ -137,19 +138,21 @@ def read_text(path: Path) -> str:
 
 
 class TextMemo(MutableMapping[str, str]):
-    """Texts kept by content address under ``.cache``, outside DVC and git; safe to delete.
+    """Texts kept by content address under ``.cache``, outside DVC and git; safe to delete, and bounded.
 
     `used` holds those that were read or written through this object, in that order.
     """
 
-    def __init__(self, root: Path, name: str = "exchanges") -> None:
+    def __init__(self, root: Path, name: str = "exchanges", *, limit: int = files.LIMIT) -> None:
         self.folder = root / ".cache" / name
         self.used: dict[str, str] = {}
+        files.prune(map(self._path, self), limit=limit)
 
     def __getitem__(self, key: str) -> str:
         path = self._path(key)
         if not path.is_file():
             raise KeyError(key)
+        files.used(path)
         self.used[key] = read_text(path)
         return self.used[key]
 

@@ -11,10 +11,7 @@ reviewer asked for and cannot have is said in `message`; it never stops the pane
 
 from __future__ import annotations
 
-import getpass
 import inspect
-import os
-import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -382,12 +379,6 @@ class Review(HasTraits):
     def _show_line(self) -> None:
         known = self.selected in self._listing.lines
         self.detail = self._listing.detail(self.selected) if known else {}
-
-
-def reviewer(root: Path) -> str:
-    """Return who is at work: the user of a JupyterHub, git's ``user.name``, or the login name."""
-    asked = subprocess.run(["git", "config", "user.name"], cwd=root, capture_output=True, text=True)
-    return os.environ.get("JUPYTERHUB_USER") or asked.stdout.strip() or getpass.getuser()
 
 
 def view(model: Review) -> Board:

@@ -203,11 +203,15 @@ def level(line: Line, opts: Options) -> Finding | None:
 
 
 def clipping(line: Line, opts: Options) -> Finding | None:
-    """Check for sound that is flat at full scale."""
+    """Check for sound that is flat at full scale: of the take as it was spoken, or of it in the dub."""
     if line.measured is None:
         return None
-    evidence = f"flat at full scale in {line.measured.levels.clipped} places"
-    return above(line.measured.levels.clipped, opts.clipped, evidence, "Lower the voice's level in the mix.")
+    spoken, laid = line.measured.clipped, line.measured.levels.clipped
+    if spoken > 0 and spoken >= laid:
+        evidence = f"its engine spoke it flat at full scale in {spoken} places"
+        return above(spoken, opts.clipped, evidence, "Synthesise the line again, with another seed or rate.")
+    evidence = f"flat at full scale in {laid} places"
+    return above(laid, opts.clipped, evidence, "Lower the voice's level in the mix.")
 
 
 def loudness(line: Line, opts: Options) -> Finding | None:

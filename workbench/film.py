@@ -22,6 +22,7 @@ from workbench.records import (
     Casting,
     Cue,
     Hearing,
+    LineWord,
     Loudness,
     Placement,
     Probe,
@@ -64,10 +65,11 @@ class Film:
 
     probe: Table[Probe]
     separation: Table[Separation]
-    words: Table[Word]
+    words: Table[Word]  # as heard
     hearing: Table[Hearing]
     turns: Table[Turn]
     segments: Table[Segment]
+    line_words: Table[LineWord]  # as the segments stand
     speakers: Table[Speaker]
     castings: Table[Casting]
     translations: Table[Translation]
@@ -105,6 +107,7 @@ class Film:
             hearing=read(Hearing),
             turns=read(Turn),
             segments=read(Segment),
+            line_words=read(LineWord),
             speakers=read(Speaker),
             castings=read(Casting),
             translations=wording.said(read(Translation), takes),

@@ -41,6 +41,7 @@ from workbench.params import Choice
 from workbench.records import (
     Casting,
     Cue,
+    LineWord,
     Loudness,
     Placement,
     Product,
@@ -51,7 +52,6 @@ from workbench.records import (
     Take,
     Translation,
     Turn,
-    Word,
     parse,
 )
 
@@ -302,7 +302,9 @@ def _film(made: Kind, lang: str, segments: Table[Segment], speech: Sound, durati
         texts = row.text.split()
         step = (row.end - row.start) // len(texts)
         words += [
-            Word(row.start + k * step, row.start + (k + 1) * step, text, 0.9, "pocketsphinx")
+            LineWord(
+                row.start + k * step, row.start + (k + 1) * step, text, 0.9, "pocketsphinx", segment=row.id
+            )
             for k, text in enumerate(texts)
         ]
     clips = {
@@ -319,9 +321,9 @@ def _film(made: Kind, lang: str, segments: Table[Segment], speech: Sound, durati
     return replace(
         episodes.film(0),
         probe=episodes.probe(duration),
-        words=Table(Word, words),
         turns=Table(Turn, [Turn(row.start, row.end, row.speaker, "prints") for row in segments]),
         segments=segments,
+        line_words=Table(LineWord, words),
         speakers=Table(
             Speaker,
             [

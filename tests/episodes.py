@@ -20,6 +20,7 @@ from workbench.records import (
     Casting,
     Cue,
     Hearing,
+    LineWord,
     Loudness,
     Placement,
     Probe,
@@ -90,7 +91,7 @@ def film(lines: int = 20, **changes: Any) -> Film:
         step = (line.end - line.start) // len(text.split())
         for index, word in enumerate(text.split()):
             at = line.start + index * step
-            words.append(Word(at, at + step - 20, word, 0.9, "pocketsphinx"))
+            words.append(LineWord(at, at + step - 20, word, 0.9, "pocketsphinx", segment=line.id))
         placement = Placement(line.id, line.start + 40, line.end, 1.05, 0)
         length = round((placement.end - placement.start) * 1.05)
         segments.append(line)
@@ -116,10 +117,11 @@ def film(lines: int = 20, **changes: Any) -> Film:
     whole = Film(
         probe=probe(duration),
         separation=Table(Separation, [Separation("mask", -24.5, -10.2, 0)]),
-        words=Table(Word, words),
+        words=Table(Word, [Word(w.start, w.end, w.text, w.confidence, w.engine) for w in words]),
         hearing=Table(Hearing, [Hearing("pocketsphinx", "en", "en", 0.97)]),
         turns=Table(Turn, [Turn(row.start, row.end, row.speaker, "prints") for row in segments]),
         segments=Table(Segment, segments),
+        line_words=Table(LineWord, words),
         speakers=Table(Speaker, []),
         castings=Table(Casting, [Casting(f"S{n}", f"f{n}", "espeak", 0.7, "pitch") for n in (1, 2)]),
         translations=Table(Translation, translations),
@@ -200,12 +202,12 @@ def flawed() -> Film:
     t = change(t, 12, engine="subtitles")
     placements = change(whole.placements, 4, start=13_400, lacking=620, tempo=1.6)
     placements = change(placements, 7, start=21_700, end=25_300)
-    words = list(whole.words)
+    words = list(whole.line_words)
     words[60] = dataclasses.replace(words[60], text="shit", confidence=0.31)
     words = [dataclasses.replace(w, confidence=0.35) if 43_000 < w.start < 46_000 else w for w in words]
     cues = change(whole.cues, 14, text="Buenos días, ¿ha llegado por fin el barco de las islas?", end=44_000)
     return dataclasses.replace(
-        whole, translations=t, placements=placements, words=Table(Word, words), cues=cues
+        whole, translations=t, placements=placements, line_words=Table(LineWord, words), cues=cues
     )
 
 

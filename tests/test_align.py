@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.recordings import Held
 from workbench import align
 from workbench.errors import EngineError
-from workbench.records import Timed, Word
+from workbench.records import LineWord, Segment, Timed, Word
 
 SR = 16000
 TEN_SECONDS = np.arange(10 * SR, dtype=np.float32)
@@ -23,6 +24,7 @@ class Evenly:
     """An aligner that divides the sound evenly among the words."""
 
     name = "evenly"
+    identity = "evenly 1"
 
     def __init__(self):
         self.asked = []
@@ -129,3 +131,59 @@ def test_words_stay_in_order_within_the_sound_and_none_is_lost(steps):
 def test_a_doubt_stays():
     doubted = dataclasses.replace(word(1000, 1400), doubt="repetition")
     assert realign([doubted])[0].doubt == "repetition"
+
+
+LINES = [Segment("s1", 1000, 2000, "A", "as it was"), Segment("s2", 3000, 5000, "A", "quite another")]
+WORDS = [
+    LineWord(1000, 1300, "as", 0.9, "heard", segment="s1"),
+    LineWord(1300, 1600, "it", 0.9, "heard", segment="s1"),
+    LineWord(1600, 2000, "was", 0.9, "heard", segment="s1"),
+    LineWord(3000, 3800, "quite", 0.4, "heard via letters", segment="s2"),
+    LineWord(3800, 5000, "another", None, "review via letters", segment="s2"),
+]
+
+
+def found(aligner, *, words=WORDS, lines=LINES, language="en", kept=None):
+    speech, kept = Held(TEN_SECONDS[np.newaxis], SR), {} if kept is None else kept
+    return list(align.lines(words, lines, speech, language=language, aligner=aligner, kept=kept))
+
+
+def test_of_lines_only_those_that_lie_by_their_letters_are_found_in_their_own_sound():
+    evenly = Evenly()
+    assert found(lambda: evenly) == [
+        *WORDS[:3],
+        LineWord(3000, 4000, "quite", 0.4, "heard via evenly", segment="s2"),
+        LineWord(4000, 5000, "another", None, "review via evenly", segment="s2"),
+    ]
+    assert evenly.asked == [(3000, 2000, ["quite", "another"])]
+
+
+def test_no_aligner_is_loaded_for_lines_as_they_were_heard():
+    assert found(None, words=WORDS[:3]) == WORDS[:3]
+
+
+def test_what_was_found_once_is_not_sought_again_unless_the_words_or_the_aligner_are_others():
+    evenly, kept = Evenly(), {}
+    once, again = (found(lambda: evenly, kept=kept) for _ in range(2))
+    assert once == again
+    assert len(evenly.asked) == 1
+    other = [*WORDS[:4], dataclasses.replace(WORDS[4], text="others")]
+    found(lambda: evenly, words=other, kept=kept)
+    assert len(evenly.asked) == 2
+    evenly.identity = "evenly 2"
+    found(lambda: evenly, kept=kept)
+    assert len(evenly.asked) == 3
+
+
+def test_a_line_that_is_not_found_or_beyond_the_sound_lies_by_its_letters_and_says_so(caplog):
+    caplog.set_level("INFO")
+    lost = [dataclasses.replace(word, text="lost") for word in WORDS[3:]]
+    assert found(Lost, words=lost, kept={}) == found(Lost, words=lost, language="es") == lost
+    assert caplog.text.count("align_failed aligner=evenly start=3000 words=2") == 2
+    late = [dataclasses.replace(word, start=11_000, end=12_000) for word in WORDS[3:]]
+    assert found(Evenly, words=late, lines=[Segment("s2", 11_000, 12_000, "A", "")]) == late
+
+
+def test_lines_refuse_what_no_aligner_may_give():
+    with pytest.raises(EngineError, match="1 times came back"):
+        found(lambda: Bad(Timed(0, 9, None)))

@@ -129,6 +129,16 @@ def test_an_engine_is_loaded_later_where_any_that_may_come_can_do_what_is_wanted
     assert engines.later("translate", cannot, given=None, able_to="shorten") is None
     load = engines.later("translate", can, given=None, able_to="shorten")
     assert load().name == engines.load("translate", can).name
+    assert load() is load()
+
+
+def test_an_engine_that_was_never_called_for_did_not_work():
+    ready("align", "pocketsphinx")
+    aligner = engines.Later("align", choice("align"))
+    assert not engines.makers(align=aligner, translate=None)
+    aligner()
+    [maker] = engines.makers(align=aligner)
+    assert (maker.kind, maker.engine, maker.identity) == ("align", "pocketsphinx", aligner().identity)
 
 
 class Imitating(Absent):

@@ -9,6 +9,7 @@ import re
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from workbench.errors import LibraryError, RecordError, StageError
 from workbench.panels import listing, rerun, sounds
 from workbench.panels.rerun import Rerun
 from workbench.panels.review import PAGE, Review
-from workbench.records import Score, Table, Take
+from workbench.records import LineWord, Score, Table, Take
 
 FLAWED = episodes.flawed()
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -36,7 +37,8 @@ def found() -> Table[Score]:
 def write(dub: library.Dub, film=FLAWED, *, sr: int = 2000) -> None:
     """Lay a film's records and sounds out as its stages would; nothing is found in any but the flawed one."""
     tables = [
-        film.probe, film.words, film.segments, film.castings, film.translations, film.takes, film.placements
+        film.probe, film.segments, film.line_words, film.castings, film.translations, film.takes,
+        film.placements,
     ]  # fmt: skip
     fine = (Score(line.id, "text", "ok", None, None, "", "") for line in film.segments)
     tables.append(found() if film is FLAWED else Table(Score, fine))
@@ -406,6 +408,24 @@ class TestWhatShapesALine:
         )
         desk.edit_source("Nothing like it.")
         assert desk.detail["cuts"] == []
+
+    def test_a_line_that_was_made_anew_is_split_between_the_words_that_it_has_now(self, dub):
+        line, texts = FLAWED.segments[3], ["Nothing", "like", "it."]
+        edges = range(line.start, line.end + 1, (line.end - line.start) // 3)
+        words = [
+            LineWord(a, b, text, None, "review via pocketsphinx", segment=line.id)
+            for text, (a, b) in zip(texts, pairwise(edges), strict=True)
+        ]
+        others = FLAWED.line_words.where(lambda word: word.segment != line.id)
+        segments = episodes.change(FLAWED.segments, 3, text=" ".join(texts))
+        write(
+            dub, dataclasses.replace(FLAWED, segments=segments, line_words=Table(LineWord, [*others, *words]))
+        )
+        desk = Review(dub, who="ana")
+        desk.selected = line.id
+        assert desk.detail["cuts"] == [[edges[1], "Nothing", "like it."], [edges[2], "Nothing like", "it."]]
+        desk.listen()
+        assert [text for start, _, text in desk.sound["words"] if line.start <= start < line.end] == texts
 
 
 class TestTheSelectedLine:

@@ -22,6 +22,7 @@ from workbench.film import Film
 from workbench.records import (
     Casting,
     Decision,
+    LineWord,
     Loudness,
     Maker,
     Placement,
@@ -30,7 +31,6 @@ from workbench.records import (
     Segment,
     Separation,
     Table,
-    Word,
 )
 
 CHROMIUM = shutil.which("chromium")
@@ -115,11 +115,11 @@ def test_a_page_asks_nothing_of_a_network_and_runs_no_script(page: str):
 def test_no_text_of_a_film_becomes_markup():
     film = episodes.film(2)
     line = Segment(film.segments[0].id, 1000, 3400, EVIL, EVIL)
-    words = [dataclasses.replace(word, text=EVIL, engine=EVIL, confidence=0.1) for word in film.words]
+    words = [dataclasses.replace(word, text=EVIL, engine=EVIL, confidence=0.1) for word in film.line_words]
     film = dataclasses.replace(
         film,
         segments=Table(Segment, [line, film.segments[1]]),
-        words=Table(Word, words),
+        line_words=Table(LineWord, words),
         castings=Table(Casting, [Casting(EVIL, EVIL, "espeak", None, EVIL)]),
         translations=episodes.change(film.translations, 0, text=EVIL, unknown=(EVIL,), engine=EVIL),
         products=episodes.change(film.products, 0, file=EVIL, container=EVIL, note=EVIL),

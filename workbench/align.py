@@ -8,28 +8,40 @@ aligner finds when each word is said, and how surely. Where it cannot, the words
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import logging
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
-from typing import Protocol
+from itertools import groupby, pairwise
+from typing import Protocol, TypeVar
+
+import msgspec
 
 from workbench import audio
-from workbench.audio import Sound
+from workbench.audio import Kept, Recording, Sound
 from workbench.errors import EngineError
-from workbench.records import Timed, Word
+from workbench.records import LineWord, Segment, Timed, Word
+
+W = TypeVar("W", bound=Word)
 
 log = logging.getLogger(__name__)
 
 PAUSE = 200  # ms without a word, from which an utterance ends
 LONGEST = 20_000  # ms of an utterance
 MARGIN = 300  # ms of sound heard around an utterance, no further than its neighbours
+LETTERS = "letters"  # named where no aligner is: each word has a share of the time by its letters
 
 
 class Aligner(Protocol):
     """Finds known words in a sound."""
 
     name: str
+
+    @property
+    def identity(self) -> str:
+        """Its version and its model: another one may find other times."""
 
     def knows(self, language: str) -> bool:
         """Return whether it can align a language, BCP 47."""
@@ -39,6 +51,11 @@ class Aligner(Protocol):
 
         Times are from the start of the sound, in order, within it. No word is empty.
         """
+
+
+def version() -> str:
+    """Return the content address of this code: what another kept is not to be found."""
+    return audio.address(inspect.getsource(sys.modules[__name__]))
 
 
 def realign(
@@ -72,14 +89,77 @@ def realign(
             log.info("align_failed aligner=%s start=%d end=%d", aligner.name, *edges[at])
             found = group
         else:
-            _check(timed, group, length=end - start, name=aligner.name)
             found = [
-                _said(word, each, at=start, by=aligner.name) for word, each in zip(group, timed, strict=True)
+                word if word.confidence is not None else replace(word, confidence=each.score)
+                for word, each in zip(
+                    _said(group, timed, at=start, length=end - start, by=aligner.name), timed, strict=True
+                )
             ]
         for word in found:
             word = replace(word, start=max(word.start, earlier))
             earlier = word.start
             yield replace(word, end=max(word.end, word.start + 1))
+
+
+def lines(
+    words: Sequence[LineWord],
+    segments: Sequence[Segment],
+    speech: Recording,
+    *,
+    language: str,
+    aligner: Callable[[], Aligner],
+    kept: Kept,
+) -> Iterator[LineWord]:
+    """Yield the words of lines, each line's together; those that lie by their letters where they are said.
+
+    A line is heard from its start to its end, and so its words stay within it. Words that cannot be found
+    keep their times, and so does every line in a language that the aligner does not know.
+
+    Parameters
+    ----------
+    aligner : callable
+        Gives the aligner, and is called only where there is a line to align.
+    kept : Kept
+        What was found before, of the same words in the same sound by the same aligner.
+
+    Raises
+    ------
+    EngineError
+        As `realign` does.
+    """
+    by_id = {segment.id: segment for segment in segments}
+    for name, group in groupby(words, key=lambda word: word.segment):
+        own, line = list(group), by_id[name]
+        if any(word.engine.endswith(f" via {LETTERS}") for word in own):
+            edges = (min(audio.samples(ms, sr=speech.sr), speech.frames) for ms in (line.start, line.end))
+            heard = audio.mono(speech.read(*edges))
+            own = _found(own, heard, sr=speech.sr, at=line.start, by=aligner(), language=language, kept=kept)
+        yield from own
+
+
+def _found(
+    words: list[LineWord], heard: Sound, *, sr: int, at: int, by: Aligner, language: str, kept: Kept
+) -> list[LineWord]:
+    """Return a line's words at their times in the sound of it, which begins at `at` ms."""
+    timed, texts = None, [word.text for word in words]
+    if len(heard) and by.knows(language):
+        key = audio.address(by.identity, texts, sr, hashlib.sha256(heard.tobytes()).hexdigest())
+        if (known := kept.get(key)) is None:
+            kept[key] = known = msgspec.json.encode(by.times(heard, sr=sr, words=texts))
+        timed = msgspec.json.decode(known, type=list[Timed] | None)
+    if timed is None:
+        log.info("align_failed aligner=%s start=%d words=%d", by.name, at, len(words))
+        return words
+    return _said(words, timed, at=at, length=audio.milliseconds(len(heard), sr=sr), by=by.name)
+
+
+def named(word: W, *, by: str) -> W:
+    """Return a word that says by whom it was timed, whoever did so before.
+
+    >>> named(Word(0, 9, "well", None, "review via letters"), by="ctc").engine
+    'review via ctc'
+    """
+    return replace(word, engine=f"{word.engine.partition(' via ')[0]} via {by}")
 
 
 def _utterances(words: Sequence[Word]) -> list[list[Word]]:
@@ -96,14 +176,13 @@ def _utterances(words: Sequence[Word]) -> list[list[Word]]:
     return groups
 
 
-def _said(word: Word, timed: Timed, *, at: int, by: str) -> Word:
-    return replace(
-        word,
-        start=at + timed.start,
-        end=at + timed.end,
-        confidence=timed.score if word.confidence is None else word.confidence,
-        engine=f"{word.engine} via {by}",
-    )
+def _said(words: Sequence[W], timed: Sequence[Timed], *, at: int, length: int, by: str) -> list[W]:
+    """Return words with their times in a sound of `length` ms that begins at `at`, checked."""
+    _check(timed, words, length=length, name=by)
+    return [
+        replace(named(word, by=by), start=at + each.start, end=at + each.end)
+        for word, each in zip(words, timed, strict=True)
+    ]
 
 
 def _check(timed: Sequence[Timed], words: Sequence[Word], *, length: int, name: str) -> None:

@@ -7,7 +7,6 @@ Times are integer ms, levels dB re full scale.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -23,12 +22,12 @@ from workbench.records import (
     Budget,
     Casting,
     Cue,
+    LineWord,
     Placement,
     Segment,
     Take,
     Translation,
     Turn,
-    Word,
 )
 from workbench.writing import Guess
 from workbench.yardstick import Comparison
@@ -39,7 +38,7 @@ class Line:
     """All that is known of one segment. What is `None` was not made."""
 
     segment: Segment
-    words: tuple[Word, ...]  # heard in its time, and still in its text: what a reviewer corrected is not
+    words: tuple[LineWord, ...]  # what a reviewer wrote, no recogniser was sure of or doubted
     casting: Casting | None
     translation: Translation | None
     missed: tuple[str, ...]  # source terms of the glossary whose targets are not in the translation
@@ -74,8 +73,9 @@ def lines(film: Film, measured: Mapping[str, Measured], *, prints_by: str) -> It
     refused: dict[str, list[str]] = {}
     for row in film.candidates.where(lambda row: bool(row.refused)):
         refused.setdefault(row.segment, []).append(row.refused)
-    words = sorted(film.words, key=middle)
-    middles = [middle(word) for word in words]
+    words: dict[str, list[LineWord]] = {}
+    for word in film.line_words:
+        words.setdefault(word.segment, []).append(word)
     doubled = activity.union(_overlaps(film.turns) + _overlaps(film.segments))
     likenesses = _likenesses(film, measured, prints_by)
     cues: dict[str, list[Cue]] = {}
@@ -91,11 +91,10 @@ def lines(film: Film, measured: Mapping[str, Measured], *, prints_by: str) -> It
         own = measured.get(segment.id)
         others = [row for row in same_voice.get(segment.speaker, []) if row is not own]
         readings = [row.reading.apart for row in others if isinstance(row.reading, Comparison)]
-        spoken = words[bisect_left(middles, segment.start) : bisect_left(middles, segment.end)]
         kept = film.glossary.confirmed(segment.text, text)
         yield Line(
             segment=segment,
-            words=tuple(word for word in spoken if _stands(word, segment)),
+            words=tuple(words.get(segment.id, ())),
             casting=castings.get(segment.speaker),
             translation=translation,
             missed=tuple(term.source for term in film.glossary.fires(segment.text) if term not in kept),
@@ -136,15 +135,6 @@ def _likenesses(film: Film, measured: Mapping[str, Measured], prints_by: str) ->
     sources = {row.id: originals[row.speaker] for row in film.segments if row.speaker in originals}
     why = {name: row.print for name, row in measured.items() if isinstance(row.print, str)}
     return why | likeness.compare(prints, cast, sources, engine=prints_by)
-
-
-def _stands(word: Word, segment: Segment) -> bool:
-    return word.text.strip().casefold() in segment.text.casefold()
-
-
-def middle(word: Word) -> int:
-    """Return the time that decides to which line a word belongs."""
-    return (word.start + word.end) // 2
 
 
 def _overlaps(rows: Iterable[Turn | Segment]) -> list[Span]:

@@ -22,6 +22,7 @@ from workbench.records import (
     Casting,
     Cue,
     Hearing,
+    LineWord,
     Loudness,
     Placement,
     Probe,
@@ -65,10 +66,11 @@ class Film:
 
     probe: Table[Probe]
     separation: Table[Separation]
-    words: Table[Word]
+    words: Table[Word]  # as heard
     hearing: Table[Hearing]
     turns: Table[Turn]
     segments: Table[Segment]
+    line_words: Table[LineWord]  # as the segments stand
     speakers: Table[Speaker]
     castings: Table[Casting]
     translations: Table[Translation]
@@ -106,6 +108,7 @@ class Film:
             hearing=read(Hearing),
             turns=read(Turn),
             segments=read(Segment),
+            line_words=read(LineWord),
             speakers=read(Speaker),
             castings=read(Casting),
             translations=wording.said(read(Translation), takes),

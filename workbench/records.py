@@ -10,7 +10,7 @@ them, and one JSON object a line is their form on disk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import msgspec
@@ -88,6 +88,22 @@ class Word:
     confidence: float | None
     engine: str  # with the aligner that timed it, where there was one: "subtitles via pocketsphinx"
     doubt: str = ""  # why the recogniser may have invented it: "repetition", "compression", "no speech"
+
+    @property
+    def middle(self) -> int:
+        """The time that decides to which line it belongs."""
+        return (self.start + self.end) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class LineWord(Word):
+    """A word of a line as the line stands, when it is said in the original.
+
+    What a reviewer wrote is by the engine "review", and has no confidence. Where nobody found a changed
+    line's words in the sound, their times are by the share of their letters: "review via letters".
+    """
+
+    segment: str = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

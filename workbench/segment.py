@@ -4,21 +4,24 @@ Conventions
 -----------
 Times are integer ms. Every word is in exactly one line, in order, and no word is cut: a single word
 beyond the limits is a line of its own. A line has one speaker; it lasts from its first word's start to
-its last word's end.
+its last word's end. Reviewers may change all that later, and the words with it.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
+from difflib import SequenceMatcher
 from itertools import groupby, pairwise
 
 import numpy as np
 
+from workbench import align, writing
 from workbench.errors import SpeechError
-from workbench.records import Segment, Table, Turn, Word
+from workbench.records import LineWord, Segment, Table, Turn, Word
 
 SENTENCE_END = re.compile(r".*[.!?…。！？][\"'»”’)\]」』”）]*", re.DOTALL)
 CLAUSE_END = re.compile(r".*[,;:،、，；：–—-]", re.DOTALL)
@@ -50,8 +53,8 @@ class Options:
     max_chars: int
 
 
-def lines(words: Table[Word], turns: Table[Turn], *, opts: Options) -> Table[Segment]:
-    """Return the lines of an episode, in order of start.
+def lines(words: Table[Word], turns: Table[Turn], *, opts: Options) -> tuple[Table[Segment], Table[LineWord]]:
+    """Return the lines of an episode, in order of start, and the words of each.
 
     A line ends at a change of speaker, at a pause, and at the end of a sentence where there is
     punctuation. What is then too short is joined and what is too long is cut, at its best pause.
@@ -63,6 +66,7 @@ def lines(words: Table[Word], turns: Table[Turn], *, opts: Options) -> Table[Seg
     """
     spoken = zip(speakers(words, turns), words, strict=True)
     rows: list[Segment] = []
+    owned: list[LineWord] = []
     seen: Counter[int] = Counter()
     for speaker, group in groupby(spoken, key=lambda pair: pair[0]):
         for piece in _pieces([word for _, word in group], opts):
@@ -70,7 +74,34 @@ def lines(words: Table[Word], turns: Table[Turn], *, opts: Options) -> Table[Seg
             seen[start] += 1
             tie = f"-{seen[start]}" if seen[start] > 1 else ""
             rows.append(Segment(f"s{start:08d}{tie}", start, _end(piece), speaker, _text(piece)))
-    return Table(Segment, rows)
+            owned += [LineWord(*astuple(word), segment=rows[-1].id) for word in piece]
+    return Table(Segment, rows), Table(LineWord, owned)
+
+
+def words(lines: Sequence[Segment], heard: Sequence[LineWord]) -> Table[LineWord]:
+    """Return the words of lines as these stand now, line by line.
+
+    Words that were heard keep their times, though their case and punctuation may be others. Where a line has
+    other words than were heard in its time, all of them are spread over it by their letters, those that were
+    heard about where they were, until `align.lines` finds them in the sound.
+
+    Parameters
+    ----------
+    heard : sequence of LineWord
+        The words of the lines as `lines` made them, in order of start.
+    """
+    own: dict[str, list[LineWord]] = {}
+    for word in heard:
+        own.setdefault(word.segment, []).append(word)
+    by_middle = sorted(heard, key=lambda word: word.middle)
+    middles = [word.middle for word in by_middle]
+    found: list[LineWord] = []
+    for line in lines:
+        there = slice(bisect_left(middles, line.start), bisect_left(middles, line.end))
+        inside = sorted(by_middle[there], key=lambda word: word.start)
+        as_heard = _as_heard(line, own.get(line.id, [])) or _as_heard(line, inside)
+        found += as_heard or _spread(line, inside)
+    return Table(LineWord, found)
 
 
 def speakers(words: Sequence[Word], turns: Sequence[Turn]) -> list[str]:
@@ -147,3 +178,42 @@ def _end(piece: Piece) -> int:
 
 def _text(piece: Piece) -> str:
     return " ".join(word.text for word in piece)
+
+
+def _as_heard(line: Segment, heard: Sequence[LineWord]) -> list[LineWord]:
+    """Return a line's words with the times of those heard, or none where they are others."""
+    texts = [word.text for word in heard]
+    if " ".join(texts) != line.text:
+        texts = line.text.split()
+        if list(map(_plain, texts)) != [_plain(word.text) for word in heard]:
+            return []
+    if not all(line.start <= word.middle < line.end for word in heard):
+        return []
+    times = [(max(word.start, line.start), min(word.end, line.end)) for word in heard]
+    return [
+        replace(word, start=start, end=end, text=text, segment=line.id)
+        for word, text, (start, end) in zip(heard, texts, times, strict=True)
+    ]
+
+
+def _spread(line: Segment, heard: Sequence[LineWord]) -> Iterator[LineWord]:
+    """Yield a line's words, each with a share of its time, those heard with their middles where they were."""
+    texts = line.text.split()
+    edges = np.cumsum([0, *map(len, texts)])
+    plain = [_plain(word.text) for word in heard], list(map(_plain, texts))
+    same = SequenceMatcher(None, *plain, autojunk=False).get_matching_blocks()
+    kept = {b + n: heard[a + n] for a, b, size in same for n in range(size)}
+    letters = [0, *((edges[at] + edges[at + 1]) / 2 for at in kept), edges[-1]]
+    times = [line.start, *(word.middle for word in kept.values()), line.end]
+    found = np.interp(edges, letters, np.maximum.accumulate(times)).round().astype(int).tolist()
+    for at, (text, start, end) in enumerate(zip(texts, found, found[1:], strict=False)):
+        word = kept.get(at) or LineWord(0, 0, "", None, "review", segment=line.id)
+        first = min(start, line.end - 1)
+        yield replace(
+            align.named(word, by=align.LETTERS),
+            start=first, end=max(end, first + 1), text=text, segment=line.id,
+        )  # fmt: skip
+
+
+def _plain(word: str) -> tuple[str, ...]:
+    return tuple(writing.words(word))

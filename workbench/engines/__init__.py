@@ -17,8 +17,6 @@ import importlib
 import importlib.metadata
 import importlib.util
 import logging
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -125,7 +123,21 @@ def load(kind: str, choice: Choice, *, given: Path | None = None) -> Any:
     )
 
 
-def later(kind: str, choice: Choice, *, given: Path | None, able_to: str) -> Callable[[], Any] | None:
+class Later:
+    """An engine that is loaded when it is first called for, and `loaded` from then on."""
+
+    def __init__(self, kind: str, choice: Choice, *, given: Path | None = None) -> None:
+        self._kind, self._choice, self._given = kind, choice, given
+        self.loaded: Any = None
+
+    def __call__(self) -> Any:
+        """Return the engine; raises as `load` does."""
+        if self.loaded is None:
+            self.loaded = load(self._kind, self._choice, given=self._given)
+        return self.loaded
+
+
+def later(kind: str, choice: Choice, *, able_to: str, given: Path | None = None) -> Later | None:
     """Return what loads the chosen engine once it is wanted; `None` where none of the choice has that method.
 
     A fallback may lack it: ask the engine that comes.
@@ -133,12 +145,17 @@ def later(kind: str, choice: Choice, *, given: Path | None, able_to: str) -> Cal
     known = [resolve(kind, name, choice)[0] for name in (choice.engine, *choice.fallback)]
     if not any(hasattr(engine, able_to) for engine in known):
         return None
-    return partial(load, kind, choice, given=given)
+    return Later(kind, choice, given=given)
 
 
 def makers(**working: Any) -> Table[Maker]:
-    """Return what is to be recorded of the engines that worked in a stage, given by kind."""
-    return Table(Maker, [Maker(kind, each.name, identity(each)) for kind, each in working.items()])
+    """Return what is to be recorded of the engines that worked in a stage, given by kind.
+
+    One that was to be loaded `later`, and never was, did not work.
+    """
+    engines = {kind: each.loaded if isinstance(each, Later) else each for kind, each in working.items()}
+    found = [Maker(kind, each.name, identity(each)) for kind, each in engines.items() if each is not None]
+    return Table(Maker, found)
 
 
 def identity(engine: Any) -> str:

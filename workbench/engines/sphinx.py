@@ -11,6 +11,7 @@ import threading
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,11 @@ class SphinxAligner:
     def missing(cls, options: Options) -> str | None:
         """Return what is missing and the command that brings it, or `None`."""
         return MISSING if find_spec("pocketsphinx") is None else None
+
+    @property
+    def identity(self) -> str:
+        """The version of the package, which holds the model."""
+        return f"pocketsphinx {version('pocketsphinx')}"
 
     def knows(self, language: str) -> bool:
         """Return whether the language is English."""

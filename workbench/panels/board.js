@@ -374,7 +374,7 @@ function render({ model, el }) {
     write(s.words, 13)
     write(s.placed.map((line) => [line.start, line.end, line.text, line.id === s.id]), height - 6)
     if (head !== undefined) { pen.fillStyle = colour("head"); pen.fillRect(x(head) - 1, 16, 2, height - 36) }
-    canvas.setAttribute("aria-label", `Original above, dub below, ${clock(s.start)} to ${clock(s.end)}. Heard: ` +
+    canvas.setAttribute("aria-label", `Original above, dub below, ${clock(s.start)} to ${clock(s.end)}. Said: ` +
       s.words.map((word) => word[2]).join(" ") + `. In the dub: ${d.target}`)
   }
 

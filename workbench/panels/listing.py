@@ -22,6 +22,7 @@ from workbench import display, qa, review, timing, wording, writing
 from workbench.records import (
     Casting,
     Decision,
+    LineWord,
     Placement,
     Probe,
     Score,
@@ -30,11 +31,10 @@ from workbench.records import (
     Take,
     Translation,
     Verdict,
-    Word,
 )
 from workbench.review import Line
 
-KINDS = (Probe, Segment, Word, Casting, Translation, Take, Placement, Score)  # what a listing is made of
+KINDS = (Probe, Segment, LineWord, Casting, Translation, Take, Placement, Score)  # what a listing is made of
 STATES = ("open", "edited", "approved", "rejected")
 PIECES = regex.compile(r"\s+|\w+|[^\w\s]")
 LEAST_SPOKEN = 4  # letters and digits of a take from which its own pace is believed
@@ -197,12 +197,12 @@ class Listing:
         return {"ms": ms, "room": end - start, "tempo": round(max(1.0, ms / max(1, end - start)), 2)}
 
     def cuts(self, name: str) -> list[list[Any]]:
-        """Return where a line can be split: ms between two words heard, and the texts of the halves."""
+        """Return where a line can be split: ms between two of its words, and the texts of the halves."""
         line = self.lines[name]
         start, end = line.segment.start, line.segment.end
-        heard = [w for w in self.tables[Word] if start <= w.start and w.end <= end]
+        words = (word for word in self.tables[LineWord] if word.segment == name)
         found, at = [], 0
-        for before, word in pairwise(heard):
+        for before, word in pairwise(words):
             place, cut = line.source.find(f" {word.text}", at), (before.end + word.start) // 2
             if place > 0 and start < cut < end:
                 found.append([cut, line.source[:place].strip(), line.source[place:].strip()])
@@ -226,7 +226,7 @@ class Listing:
 
     def around(self, start: int, end: int) -> dict[str, Any]:
         """Return words, lines and placements between two times."""
-        words: Table[Word] = self.tables[Word]
+        words: Table[LineWord] = self.tables[LineWord]
         return {
             "words": [[w.start, w.end, w.text] for w in words if w.end > start and w.start < end],
             "lines": [

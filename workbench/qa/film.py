@@ -8,7 +8,6 @@ from collections.abc import Callable
 import langcodes
 
 from workbench import activity, writing
-from workbench.evidence import middle
 from workbench.film import Film
 from workbench.qa.findings import Finding, Options, above, by_another, found
 
@@ -55,7 +54,7 @@ def left_out(film: Film, opts: Options) -> Finding:
     lost = [
         word
         for word in film.words
-        if not (i := bisect_left(starts, middle(word) + 1)) or lines[i - 1][1] <= middle(word)
+        if not (i := bisect_left(starts, word.middle + 1)) or lines[i - 1][1] <= word.middle
     ]
     evidence = f"{len(lost)} of {len(film.words)} words stand in no line"
     return above(len(lost), opts.left_out, evidence, "Run segment again, or correct its lines.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import filecmp
 import getpass
 import logging
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 GUIDE = "version: 1\nproject: {series}\nglossary_terms: []\npronunciation_lexicon: []\n"
 SUBTITLES = (".srt", ".vtt", ".ass")
+MOST_LIKE = 5  # keys that are named where one is unknown
 
 
 def place_of(root: Path, stage: str, key: str) -> library.Place:
@@ -37,10 +39,45 @@ def place_of(root: Path, stage: str, key: str) -> library.Place:
             "there is no such stage",
             f"The stages are: {', '.join(library.STAGES)}.",
         )
-    if stage in library.SOURCE_STAGES:
-        return library.episode(key, root)
-    episode, _, lang = key.rpartition("/")
-    return library.dub(episode, lang, root)
+    if stage not in library.SOURCE_STAGES:
+        return dub_of(root, key)
+    if key in library.listing(root)["dubs"]:
+        raise LibraryError(
+            f"run the stage {stage} of {key}",
+            "it runs once an episode",
+            f"Its key is {key.rpartition('/')[0]}.",
+        )
+    return library.episode(key, root)
+
+
+def dub_of(root: Path, key: str) -> library.Dub:
+    """Return the dub of a key; raises `LibraryError`, for an episode or a series with the dubs it has."""
+    own = [name for name in keys(root, [key]) if name.count("/") == 2]
+    if key not in own:
+        raise LibraryError(
+            f"open the dub {key}",
+            "a dub's key is series/episode/language",
+            f"There are: {', '.join(own)}." if own else "There is none of it: workbench add FILM --to LANG",
+        )
+    return library.Dub(root, key)
+
+
+def keys(root: Path, asked: Sequence[str] = ()) -> list[str]:
+    """Return the episodes and dubs that are asked for, with all that is below them; by default all.
+
+    Raises `LibraryError` for a key that the library does not list, naming those that are most like it.
+    """
+    listing = library.listing(root)
+    known = [*listing["episodes"], *listing["dubs"]]
+    for key in asked:
+        if not any(f"{name}/".startswith(f"{key}/") for name in known):
+            like = difflib.get_close_matches(key, known, MOST_LIKE, 0)
+            raise LibraryError(
+                f"open {key}",
+                "params/library.yaml lists no such key",
+                f"Most like it are: {', '.join(like)}." if like else "Add a film with: workbench add",
+            )
+    return [name for name in known if not asked or any(f"{name}/".startswith(f"{key}/") for key in asked)]
 
 
 def run_stage(root: Path, stage: str, key: str) -> Path:
@@ -133,8 +170,7 @@ def rerun(
         Where a stage fails (``resynth_failed``). The earlier takes and film are as before, and the decisions
         of the lines asked for are held back, so that other lines can be rerun.
     """
-    episode, _, lang = key.rpartition("/")
-    dub = library.dub(episode, lang, root)
+    dub = dub_of(root, key)
     before = _heard(dub)
     decisions = review.read(dub.review(*review.LOGS))
     found = lines(dub, decisions)
@@ -204,9 +240,7 @@ def _refuse_other_changes(root: Path, dub: library.Dub, rest: Sequence[review.Li
     That the translations are newer than the takes is no such change, as a rerun that was killed leaves it,
     where each of the others is spoken as it is translated.
     """
-    from dvc.repo import Repo
-
-    with Repo(str(root)) as repo:
+    with monitor.repository(root) as repo:
         status = repo.status(targets=[f"tts@{dub.key}"], with_deps=True)
     logs = {str(dub.review_log(stage).relative_to(root)) for stage in review.LOGS}
     there = (line for line in rest if not line.locked and "orphaned" not in line.flags)

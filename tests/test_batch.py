@@ -1,4 +1,40 @@
-from workbench import batch
+"""Films come into the library, and what people said of them stays."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests import project
+from workbench import batch, library
+from workbench.errors import LibraryError
+
+
+def film(path, seed=0):
+    y = np.random.default_rng(seed).normal(0, 0.1, 16_000).astype(np.float32)
+    library.write_sound(path, y, sr=16_000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """An empty library that DVC knows."""
+    root = tmp_path_factory.mktemp("empty")
+    (root / "params").mkdir()
+    (root / "params/library.yaml").write_text("episodes: {}\ndubs: {}\n")
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=root, check=True)
+    return root
+
+
+@pytest.fixture
+def place(empty, tmp_path):
+    return shutil.copytree(empty, tmp_path / "library")
 
 
 def test_a_key_stands_for_all_that_is_below_it(root):
@@ -10,3 +46,67 @@ def test_a_key_stands_for_all_that_is_below_it(root):
     assert batch.keys(root, ["s"]) == ["s/e", "s/f", "s/e/es", "s/e/ca"]
     assert batch.keys(root, ["t/e/es", "s/f"]) == ["s/f", "t/e/es"]
     assert len(batch.keys(root)) == 6
+
+
+def test_a_film_that_is_added_again_keeps_what_was_said_of_it(place, tmp_path):
+    said = {"language": "en", "series": "s", "name": "e"}
+    subtitles = tmp_path / "talk.srt"
+    subtitles.write_text("1\n00:00:00,100 --> 00:00:00,900\nHello.\n")
+    talk = film(tmp_path / "talk.wav")
+    batch.add(
+        place, talk, targets=["es"], speakers=2, transcript=subtitles, translations={"es": subtitles}, **said
+    )
+    facts = place / "data/s/e/given/episode.yaml"
+    facts.write_text(facts.read_text() + "  tts: piper  # she has a voice\n")
+    before = facts.read_text()
+    assert batch.add(place, talk, targets=["es", "ca"], **said) == ("s/e", ["s/e/es", "s/e/ca"])
+    assert facts.read_text() == before
+    assert library.dub("s/e", "es", place).facts.engines == {"translate": "subtitles"}
+    batch.add(place, talk, targets=[], speakers=3, **said)
+    assert facts.read_text() == before.replace("speakers: 2", "speakers: 3")
+
+
+def test_a_name_stays_with_its_film(place, tmp_path):
+    said = {"targets": ["es"], "series": "s", "name": "e"}
+    talk = film(tmp_path / "talk.wav")
+    batch.add(place, talk, language="en", **said)
+    before = project.contents(place)
+    other = film(tmp_path / "other.wav", seed=1)
+    for path in (other, shutil.copyfile(other, tmp_path / "other.flac")):
+        with pytest.raises(LibraryError, match="another film has that name"):
+            batch.add(place, path, language="en", **said)
+    with pytest.raises(LibraryError, match=r"in fr: it is there, in en\. Correct data/s/e/given"):
+        batch.add(place, talk, language="fr", **said)
+    assert project.contents(place) == before
+
+
+@pytest.mark.parametrize(
+    ("targets", "translated", "says"),
+    [(["en"], [], "dub s/e into en: that is its own language"), (["es"], ["ca"], "Add: --to ca")],
+)
+def test_a_dub_that_nobody_can_want_is_refused(place, tmp_path, targets, translated, says):
+    subtitles = tmp_path / "talk.srt"
+    subtitles.write_text("1\n00:00:00,100 --> 00:00:00,900\nHello.\n")
+    before = project.contents(place)
+    with pytest.raises(LibraryError, match=says):
+        batch.add(
+            place, film(tmp_path / "talk.wav"), language="en", targets=targets, series="s", name="e",
+            translations=dict.fromkeys(translated, subtitles),
+        )  # fmt: skip
+    assert project.contents(place) == before
+
+
+@pytest.mark.parametrize("after", [0.1, 1.5], ids=["at once", "later"])
+def test_ctrl_c_is_an_interrupt_whenever_it_comes(place, after):
+    (place / "dvc.yaml").write_text("stages:\n  qa@s/e/es: {cmd: sleep 30}\n")
+    code = "from workbench import batch; batch.reproduce(batch.Path('.'), ['qa@s/e/es'])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=place, start_new_session=True, stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, text=True, preexec_fn=project.hear_interrupts,
+        env=project.environment(place) | {"PYTHONPATH": str(project.ROOT)},
+    )  # fmt: skip
+    time.sleep(1.0 + after)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in said
+    assert "StageError" not in said

@@ -11,7 +11,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,23 +111,24 @@ def run_stage(root: Path, stage: str, key: str) -> Path:
 def reproduce(root: Path, targets: Sequence[str]) -> None:
     """Have DVC bring these stages up to date (``stage@key``), running only what changed.
 
-    Raises `StageError` where a stage fails; DVC's own output has then said which.
+    Raises `StageError` where a stage fails; DVC's own output has then said which. Ctrl-C reaches DVC too,
+    which ends in order, and is raised once it has ended.
     """
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
+    pressed: list[int] = []
     with preload.serving():
-        process = subprocess.Popen(command, cwd=root, env=_environment())
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # DVC gets it too, and ends in order
+        previous = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
         try:
-            code = process.wait()
+            code = subprocess.Popen(command, cwd=root, env=_environment()).wait()
         finally:
             signal.signal(signal.SIGINT, previous)
-    if code == -signal.SIGINT or code == 128 + signal.SIGINT:
+    if pressed or code in (-signal.SIGINT, 128 + signal.SIGINT):
         raise KeyboardInterrupt
     if code:
         raise StageError(
             f"bring {', '.join(targets)} up to date",
             "a stage failed",
-            "Its error stands above and in its notebook under reports/. Earlier outputs are as before.",
+            "Its error stands above, and a notebook's under reports/. Earlier outputs are as before.",
         )
 
 
@@ -270,7 +272,7 @@ def add(
     targets: Sequence[str],
     series: str,
     name: str,
-    audio_track: int = 0,
+    audio_track: int | None = None,
     speakers: int | None = None,
     transcript: Path | None = None,
     translations: dict[str, Path] | None = None,
@@ -278,18 +280,20 @@ def add(
     """Add a film, and the dubs wanted of it, to the library; return the keys of the episode and dubs.
 
     The film is copied into ``data/`` and given to DVC. Subtitles become the transcript, or a dub's
-    translation. Adding the same film again changes nothing but what is new.
+    translation. Adding the same film again changes nothing but what is said anew: what stands in ``given/``
+    stays.
 
     Raises
     ------
     MediaError
         Where ffmpeg cannot read the film, or it has no such audio track. Nothing is added then.
     LibraryError
-        Where the key is taken by another film.
+        Where the key is taken by another film, or by this one in another language; where a dub is wanted in
+        the film's own language, or a translation is for none that is wanted.
     """
     from workbench import media
 
-    media.probe(film, audio_track=audio_track)
+    media.probe(film, audio_track=audio_track or 0)
     key = f"{library.check_name(series, what='series')}/{library.check_name(name, what='episode')}"
     language = library.check_language(language)
     targets = [library.check_name(library.check_language(tag), what="language") for tag in targets]
@@ -300,29 +304,25 @@ def add(
                 "not a file ending in " + ", ".join(SUBTITLES),
                 "Give an SRT, VTT or ASS file.",
             )
+    for lang in {*targets, *(translations or {})}:
+        if lang == language or lang not in targets:
+            raise LibraryError(
+                f"dub {key} into {lang}",
+                "that is its own language" if lang == language else "only a translation of it is given",
+                "Choose another with --to." if lang == language else f"Add: --to {lang}",
+            )
     episode = library.Episode(root, key)
     source = episode.folder / f"source{film.suffix.lower()}"
-    if source.exists() and not filecmp.cmp(film, source, shallow=False):
-        raise LibraryError(
-            f"add {film.name} as {key}", "another film has that name", "Choose another with --name."
-        )
+    _refuse_another(episode, film, source, language)
     _copy(film, source)
     _new(episode.series_folder / "series.yaml", f"title: {series}\ncasting: {{}}\n")
     _new(episode.series_folder / "style_guide.yaml", GUIDE.format(series=series))
-    engines = {}
+    said: dict[str, Any] = {"audio_track": audio_track, "speakers": speakers, "engines": {}}
     if transcript:
         _copy(transcript, episode.given / f"transcript{transcript.suffix.lower()}")
-        engines["asr"] = "subtitles"
-    _dump(
-        episode.given / "episode.yaml",
-        {
-            "source": source.name,
-            "language": language,
-            "audio_track": audio_track,
-            "speakers": speakers,
-            "engines": engines,
-        },
-    )
+        said["engines"] = {"asr": "subtitles"}
+    new = {"source": source.name, "language": language, "audio_track": 0, "speakers": None, "engines": {}}
+    _say(episode.given / "episode.yaml", said, new=new)
     for stage in ("segment", "voices"):
         _new(episode.folder / "review" / f"{stage}.jsonl", "\n")
     dubs = []
@@ -331,7 +331,11 @@ def add(
         given = (translations or {}).get(lang)
         if given:
             _copy(given, dub.given / f"translation{given.suffix.lower()}")
-        _dump(dub.given / "dub.yaml", {"engines": {"translate": "subtitles"} if given else {}})
+        _say(
+            dub.given / "dub.yaml",
+            {"engines": {"translate": "subtitles"} if given else {}},
+            new={"engines": {}},
+        )
         _new(episode.series_folder / f"style_guide.{lang}.yaml", GUIDE.format(series=series))
         for stage in ("translate", "tts"):
             _new(dub.folder / "review" / f"{stage}.jsonl", "\n")
@@ -339,6 +343,22 @@ def add(
     _list(root, key, source.name, dubs)
     _track(root, source)
     return key, dubs
+
+
+def _refuse_another(episode: library.Episode, film: Path, source: Path, language: str) -> None:
+    """Raise `LibraryError` where a key is taken by another film, or by this one in another language."""
+    asked = f"add {film.name} as {episode.key}"
+    if not (episode.given / "episode.yaml").is_file():
+        return
+    before = episode.facts
+    if source.name != before.source or (source.exists() and not filecmp.cmp(film, source, shallow=False)):
+        raise LibraryError(asked, "another film has that name", "Choose another with --name.")
+    if language != episode.language:
+        raise LibraryError(
+            f"{asked}, in {language}",
+            f"it is there, in {before.language}",
+            f"Correct data/{episode.key}/given/episode.yaml, or choose another name with --name.",
+        )
 
 
 def _track(root: Path, source: Path) -> None:
@@ -375,10 +395,24 @@ def _list(root: Path, key: str, source: str, dubs: Sequence[str]) -> None:
     library.write_text(path, text.getvalue())
 
 
-def _dump(path: Path, value: dict[str, Any]) -> None:
-    import yaml
+def _say(path: Path, said: Mapping[str, Any], *, new: Mapping[str, Any]) -> None:
+    """Write facts into a file, keeping its comments and what else stands there; `new` is all of a new one."""
+    from io import StringIO
 
-    library.write_text(path, yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    document = yaml.load(library.read_text(path)) if path.exists() else dict(new)
+    before = deepcopy(document)
+    for key, value in said.items():
+        if isinstance(value, dict):
+            document[key] = {**document[key], **value} if value else document[key]
+        elif value is not None:
+            document[key] = value
+    if not path.exists() or document != before:
+        text = StringIO()
+        yaml.dump(document, text)
+        library.write_text(path, text.getvalue())
 
 
 def _new(path: Path, text: str) -> None:

@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,9 +82,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--series", default="films", help="the series it belongs to (default: films)")
         command.add_argument("--name", help="the episode's name (default: made of the file's)")
         command.add_argument(
-            "--audio-track", type=int, default=0, metavar="N", help="which audio track, from 0"
+            "--audio-track", type=_whole(0), metavar="N", help="which audio track, from 0 (default: 0)"
         )
-        command.add_argument("--speakers", type=int, metavar="N", help="how many people speak, where known")
+        command.add_argument(
+            "--speakers", type=_whole(1), metavar="N", help="how many people speak, where known"
+        )
         command.add_argument(
             "--transcript", type=Path, metavar="FILE",
             help="SRT, VTT or ASS of what is said; taken from beside the film where FILM.srt, FILM.vtt, "
@@ -153,6 +155,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _whole(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} up")
+        return int(text)
+
+    return read
+
+
 def _add(options: argparse.Namespace) -> list[str]:
     from workbench import batch, library
 
@@ -163,14 +174,16 @@ def _add(options: argparse.Namespace) -> list[str]:
         if not separator:
             raise LibraryError(f"use --translation {text}", "there is no = in it", "Write LANG=FILE.")
         translations[library.check_language(lang)] = Path(file)
+    name = options.name or named(options.film)
+    known = (root / "data" / options.series / name / "given").is_dir()  # a known film's transcript stays
     transcript = options.transcript
-    if transcript is None and not options.no_transcript:
+    if transcript is None and not options.no_transcript and not known:
         transcript = beside(options.film, options.language)
         if transcript:
             print(f"transcript: {transcript} (lies beside the film; --no-transcript leaves it aside)")
     key, dubs = batch.add(
         root, options.film, language=options.language, targets=options.targets, series=options.series,
-        name=options.name or named(options.film), audio_track=options.audio_track, speakers=options.speakers,
+        name=name, audio_track=options.audio_track, speakers=options.speakers,
         transcript=transcript, translations=translations,
     )  # fmt: skip
     print("added:", key, *dubs)

@@ -115,3 +115,10 @@ def test_progress_passes_everything_on():
 def test_every_template_is_part_of_the_package():
     names = [path.name for path in (Path(display.__file__).parent / "templates").iterdir()]
     assert {"table.html.j2", "qa.html.j2", "qa.css"} <= set(names)
+
+
+def test_a_tables_texts_stand_to_the_left_and_its_numbers_to_the_right():
+    html = display.table(Table(Turn, [Turn(0, 1, "A", "x")]), columns=("end", "speaker"))
+    assert '<th scope="col">end</th><th scope="col" style="text-align: left">speaker</th>' in html
+    assert '<td>1</td><td style="text-align: left">A</td>' in html
+    assert "start" not in html

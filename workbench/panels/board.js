@@ -239,8 +239,8 @@ function render({ model, el }) {
   const detail = h("section", { class: "wb-detail", "aria-label": "Selected line" },
     facts, flags, film, canvas, said, h("div", { class: "wb-players" }, ...players,
       h("label", { class: "wb-each" }, each, "play each line", h("kbd", { "aria-hidden": "true" }, "p"))), verbs,
-    more, source.box, target.box, diff, estimate,
-    h("h3", {}, "Findings"), findings, note.box, h("h3", {}, "Decisions"), history, audio)
+    source.box, target.box, diff, estimate,
+    h("h3", {}, "Findings"), findings, more, note.box, h("h3", {}, "Decisions"), history, audio)
 
   let shown = ""
   function showDetail() {
@@ -260,7 +260,7 @@ function render({ model, el }) {
     shown = d.id
     lock.firstChild.textContent = d.locked ? "Unlock take" : "Lock take"
     players[1].firstChild.textContent = d.take ? `Take, ${seconds(d.take.ms)}` : "No take"
-    fill(findings, ...d.findings.map((f) => h("li", {}, badge(f.verdict), h("b", {}, f.check), ` ${f.evidence}. `,
+    fill(findings, ...d.findings.map((f) => h("li", {}, badge(f.verdict), h("b", {}, f.check), ` ${f.evidence.replace(/\.$/, "")}. `,
       h("i", {}, f.action))))
     if (!d.findings.length) fill(findings, h("li", { class: "wb-soft" }, "Nothing was found."))
     fill(history, ...d.decisions.map((one) => h("li", {}, h("b", {}, one.who), ` ${one.action}`,
@@ -417,8 +417,8 @@ function render({ model, el }) {
     m: openMore, "/": () => search.focus(), "?": () => help.showModal(),
   }
   root.addEventListener("keydown", (event) => {
-    const writing = event.target.closest("input, textarea, select, dialog")
-    const pressing = event.target.closest("button, summary") && [" ", "Enter"].includes(event.key)
+    const writing = event.target.closest("input:not([type=checkbox]), textarea, select, dialog")
+    const pressing = event.target.closest("button, summary, input") && [" ", "Enter"].includes(event.key)
     if (event.key === "Escape" && (event.target === search || more.contains(event.target))) list.focus()
     if (writing || pressing || event.ctrlKey || event.metaKey || event.altKey || !does[event.key]) return
     event.preventDefault(); event.stopPropagation()

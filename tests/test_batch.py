@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests import project
-from workbench import batch, library
+from workbench import batch, glossary, library
 from workbench.errors import LibraryError
 
 
@@ -78,6 +78,18 @@ def test_a_name_stays_with_its_film(place, tmp_path):
     with pytest.raises(LibraryError, match=r"in fr: it is there, in en\. Correct data/s/e/given"):
         batch.add(place, talk, language="fr", **said)
     assert project.contents(place) == before
+
+
+def test_a_new_style_guide_shows_how_its_rules_are_written(place, tmp_path):
+    batch.add(place, film(tmp_path / "talk.wav"), language="en", targets=["es"], series="s", name="e")
+    guides = library.episode("s/e", place).style_guide("es")
+    assert set(guides) == {"style_guide.yaml", "style_guide.es.yaml"}
+    assert glossary.read(guides) == glossary.Guide()
+    shown = [line.removeprefix("#   ") for line in guides["style_guide.es.yaml"].splitlines()]
+    guide = glossary.read({"shown": "\n".join(["version: 1", "project: s", *shown[1:5]])})
+    assert guide.glossary_terms == (glossary.Term("lighthouse", "faro"),)
+    assert [rule.tts for rule in guide.pronunciation_lexicon] == ["otan"]
+    assert library.episode("s/e", place).series_facts == library.SeriesFacts("s", {})
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,21 @@ from workbench.records import Decision, Placement, Segment, Table, Take, Transla
 
 log = logging.getLogger(__name__)
 
-GUIDE = "version: 1\nproject: {series}\nglossary_terms: []\npronunciation_lexicon: []\n"
+GUIDE = """\
+# The words of this series, {where}. Rules look so:
+#   glossary_terms:             # where source stands in a line, target shall stand in its translation
+#     - {{source: lighthouse, target: faro, case_sensitive: false}}
+#   pronunciation_lexicon:      # what is spoken for a word; the text keeps the word
+#     - {{term: NATO, tts: otan, locale: es, case_sensitive: true}}
+version: 1
+project: {series}
+glossary_terms: []
+pronunciation_lexicon: []
+"""
+SERIES = """\
+title: {series}
+casting: {{}}                     # voices that you choose, as {{e01: {{ANNA: f2}}}}: episode, speaker, voice
+"""
 SUBTITLES = (".srt", ".vtt", ".ass")
 MOST_LIKE = 5  # keys that are named where one is unknown
 
@@ -315,8 +329,8 @@ def add(
     source = episode.folder / f"source{film.suffix.lower()}"
     _refuse_another(episode, film, source, language)
     _copy(film, source)
-    _new(episode.series_folder / "series.yaml", f"title: {series}\ncasting: {{}}\n")
-    _new(episode.series_folder / "style_guide.yaml", GUIDE.format(series=series))
+    _new(episode.series_folder / "series.yaml", SERIES.format(series=series))
+    _new(episode.series_folder / "style_guide.yaml", GUIDE.format(series=series, where="for every language"))
     said: dict[str, Any] = {"audio_track": audio_track, "speakers": speakers, "engines": {}}
     if transcript:
         _copy(transcript, episode.given / f"transcript{transcript.suffix.lower()}")
@@ -336,7 +350,7 @@ def add(
             {"engines": {"translate": "subtitles"} if given else {}},
             new={"engines": {}},
         )
-        _new(episode.series_folder / f"style_guide.{lang}.yaml", GUIDE.format(series=series))
+        _new(episode.style_guide_path(lang), GUIDE.format(series=series, where=f"for {lang} alone"))
         for stage in ("translate", "tts"):
             _new(dub.folder / "review" / f"{stage}.jsonl", "\n")
         dubs.append(dub.key)

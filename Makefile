@@ -84,7 +84,7 @@ pictures: setup ## make the README's pictures from the demo as last dubbed
 	$(BIN)/python -m tests.pictures
 
 lab: setup ## open JupyterLab
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks $$([ "$$(id -u)" != 0 ] || echo --allow-root)
 
 clean: ## remove what can be made again: takes kept for speed, executed notebooks, caches
 	rm -rf .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis reports/*/*/ 

@@ -1,78 +1,135 @@
-"""Adding films to a library: what is written, and what stays."""
+"""Films come into the library, and what people said of them stays."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
-import soundfile
 
+from tests import project
 from workbench import batch, glossary, library
 from workbench.errors import LibraryError
 
-pytestmark = pytest.mark.skipif(not shutil.which("ffprobe"), reason="ffmpeg is not installed")
-CUE = "1\n00:00:00,100 --> 00:00:00,900\nHello.\n"
 
-
-@pytest.fixture
-def root(tmp_path):
-    (tmp_path / "params").mkdir()
-    (tmp_path / "params/library.yaml").write_text("# ours\nepisodes: {}\ndubs: {}\n")
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = True\n")
-    return tmp_path
-
-
-@pytest.fixture
-def film(tmp_path):
-    path = tmp_path / "film.wav"
-    soundfile.write(path, np.zeros(8000, np.float32), 8000)
+def film(path, seed=0):
+    y = np.random.default_rng(seed).normal(0, 0.1, 16_000).astype(np.float32)
+    library.write_sound(path, y, sr=16_000)
     return path
 
 
-def add(root, film, **wanted):
-    return batch.add(
-        root, film, **{"language": "en", "targets": ["es"], "series": "films", "name": "e01"} | wanted
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """An empty library that DVC knows."""
+    root = tmp_path_factory.mktemp("empty")
+    (root / "params").mkdir()
+    (root / "params/library.yaml").write_text("episodes: {}\ndubs: {}\n")
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=root, check=True)
+    return root
+
+
+@pytest.fixture
+def place(empty, tmp_path):
+    return shutil.copytree(empty, tmp_path / "library")
+
+
+def test_a_key_stands_for_all_that_is_below_it(root):
+    (root / "params/library.yaml").write_text(
+        "episodes: {s/e: {}, s/f: {}, t/e: {}}\ndubs: {s/e/es: {}, s/e/ca: {}, t/e/es: {}}\n"
     )
+    assert batch.keys(root, ["s/e/es"]) == ["s/e/es"]
+    assert batch.keys(root, ["s/e"]) == ["s/e", "s/e/es", "s/e/ca"]
+    assert batch.keys(root, ["s"]) == ["s/e", "s/f", "s/e/es", "s/e/ca"]
+    assert batch.keys(root, ["t/e/es", "s/f"]) == ["s/f", "t/e/es"]
+    assert len(batch.keys(root)) == 6
+
+
+def test_a_film_that_is_added_again_keeps_what_was_said_of_it(place, tmp_path):
+    said = {"language": "en", "series": "s", "name": "e"}
+    subtitles = tmp_path / "talk.srt"
+    subtitles.write_text("1\n00:00:00,100 --> 00:00:00,900\nHello.\n")
+    talk = film(tmp_path / "talk.wav")
+    batch.add(
+        place, talk, targets=["es"], speakers=2, transcript=subtitles, translations={"es": subtitles}, **said
+    )
+    facts = place / "data/s/e/given/episode.yaml"
+    facts.write_text(facts.read_text() + "  tts: piper  # she has a voice\n")
+    before = facts.read_text()
+    assert batch.add(place, talk, targets=["es", "ca"], **said) == ("s/e", ["s/e/es", "s/e/ca"])
+    assert facts.read_text() == before
+    assert library.dub("s/e", "es", place).facts.engines == {"translate": "subtitles"}
+    batch.add(place, talk, targets=[], speakers=3, **said)
+    assert facts.read_text() == before.replace("speakers: 2", "speakers: 3")
+
+
+def test_a_name_stays_with_its_film(place, tmp_path):
+    said = {"targets": ["es"], "series": "s", "name": "e"}
+    talk = film(tmp_path / "talk.wav")
+    batch.add(place, talk, language="en", **said)
+    before = project.contents(place)
+    other = film(tmp_path / "other.wav", seed=1)
+    for path in (other, shutil.copyfile(other, tmp_path / "other.flac")):
+        with pytest.raises(LibraryError, match="another film has that name"):
+            batch.add(place, path, language="en", **said)
+    with pytest.raises(LibraryError, match=r"in fr: it is there, in en\. Correct data/s/e/given"):
+        batch.add(place, talk, language="fr", **said)
+    assert project.contents(place) == before
+
+
+def test_a_new_style_guide_shows_how_its_rules_are_written(place, tmp_path):
+    batch.add(place, film(tmp_path / "talk.wav"), language="en", targets=["es"], series="s", name="e")
+    guides = library.episode("s/e", place).style_guide("es")
+    assert set(guides) == {"style_guide.yaml", "style_guide.es.yaml"}
+    assert glossary.read(guides) == glossary.Guide()
+    shown = [line.removeprefix("#   ") for line in guides["style_guide.es.yaml"].splitlines()]
+    guide = glossary.read({"shown": "\n".join(["version: 1", "project: s", *shown[1:5]])})
+    assert guide.glossary_terms == (glossary.Term("lighthouse", "faro"),)
+    assert [rule.tts for rule in guide.pronunciation_lexicon] == ["otan"]
+    assert library.episode("s/e", place).series_facts == library.SeriesFacts("s", {})
+
+
+@pytest.mark.parametrize(
+    ("targets", "translated", "says"),
+    [(["en"], [], "dub s/e into en: that is its own language"), (["es"], ["ca"], "Add: --to ca")],
+)
+def test_a_dub_that_nobody_can_want_is_refused(place, tmp_path, targets, translated, says):
+    subtitles = tmp_path / "talk.srt"
+    subtitles.write_text("1\n00:00:00,100 --> 00:00:00,900\nHello.\n")
+    before = project.contents(place)
+    with pytest.raises(LibraryError, match=says):
+        batch.add(
+            place, film(tmp_path / "talk.wav"), language="en", targets=targets, series="s", name="e",
+            translations=dict.fromkeys(translated, subtitles),
+        )  # fmt: skip
+    assert project.contents(place) == before
+
+
+@pytest.mark.parametrize("after", [0.1, 1.5], ids=["at once", "later"])
+def test_ctrl_c_is_an_interrupt_whenever_it_comes(place, after):
+    (place / "dvc.yaml").write_text("stages:\n  qa@s/e/es: {cmd: sleep 30}\n")
+    code = "from workbench import batch; batch.reproduce(batch.Path('.'), ['qa@s/e/es'])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=place, start_new_session=True, stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, text=True, preexec_fn=project.hear_interrupts,
+        env=project.environment(place) | {"PYTHONPATH": str(project.ROOT)},
+    )  # fmt: skip
+    time.sleep(1.0 + after)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in said
+    assert "StageError" not in said
 
 
 @pytest.mark.parametrize("series", ["1984", "no"])
-def test_a_series_may_have_any_name_that_a_folder_may(root, film, series):
-    key, dubs = add(root, film, series=series, targets=["no"])
-    assert (key, dubs) == (f"{series}/e01", [f"{series}/e01/no"])
-    dub = library.dub(key, "no", root)
+def test_a_series_may_have_any_name_that_a_folder_may(place, tmp_path, series):
+    talk = film(tmp_path / "talk.wav")
+    key, dubs = batch.add(place, talk, language="en", targets=["no"], series=series, name="e")
+    assert (key, dubs) == (f"{series}/e", [f"{series}/e/no"])
+    dub = library.dub(key, "no", place)
     assert dub.episode.series_facts.title == series
     assert dub.language == "no"
-    guides = dub.episode.style_guide("no")
-    assert len(guides) == 2
-    assert glossary.read(guides) == glossary.Guide()
-
-
-def test_adding_a_film_again_keeps_what_people_said_of_it(root, film, tmp_path):
-    transcript = tmp_path / "said.srt"
-    transcript.write_text(CUE)
-    add(root, film, speakers=2, transcript=transcript, translations={"es": transcript})
-    episode = library.episode("films/e01", root)
-    said = episode.given / "episode.yaml"
-    said.write_text("# two of them\n" + said.read_text().replace("asr:", "diarize: rttm\n  asr:"))
-    before = said.read_text()
-    _, dubs = add(root, film, targets=["es", "ca"])
-    assert dubs == ["films/e01/es", "films/e01/ca"]
-    assert said.read_text() == before
-    assert library.dub("films/e01", "es", root).facts.engines == {"translate": "subtitles"}
-    assert library.dub("films/e01", "ca", root).facts.engines == {}
-    add(root, film, speakers=3)
-    assert (episode.facts.speakers, episode.facts.engines) == (3, {"diarize": "rttm", "asr": "subtitles"})
-
-
-def test_a_film_is_not_added_again_in_another_language(root, film):
-    add(root, film)
-    with pytest.raises(LibraryError, match="its language is en"):
-        add(root, film, language="fr")
-
-
-def test_a_translation_that_no_dub_takes_is_refused_before_anything_is_added(root, film, tmp_path):
-    subtitles = tmp_path / "fr.srt"
-    subtitles.write_text(CUE)
-    with pytest.raises(LibraryError, match="translations into fr: the dubs wanted are: es"):
-        add(root, film, translations={"fr": subtitles})
-    assert not (root / "data").exists()
+    assert glossary.read(dub.episode.style_guide("no")) == glossary.Guide()

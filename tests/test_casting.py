@@ -128,7 +128,7 @@ def test_the_view_only_links(desk):
     import ipywidgets
 
     shown = view(desk)
-    row = shown.children[0]
+    row = shown.children[1]
     voice, choose = row.children[1].children[1], row.children[1].children[3]
     assert isinstance(voice, ipywidgets.Dropdown)
     assert voice.value == "f1"
@@ -136,4 +136,4 @@ def test_the_view_only_links(desk):
     choose.click()
     assert desk.rows[0]["chosen"] == "f9"
     assert "chosen for the next run: f9" in row.children[0].children[1].value
-    assert shown.children[-1].children[1].value == desk.message
+    assert shown.children[0].children[1].value == desk.message

@@ -138,3 +138,10 @@ def test_a_name_is_drawn_as_it_is_written(name):
     svg = picture.svg()
     assert svg.count(f">{name}<") == 3
     assert picture.png().startswith(b"\x89PNG")
+
+
+def test_a_tables_texts_stand_to_the_left_and_its_numbers_to_the_right():
+    html = display.table(Table(Turn, [Turn(0, 1, "A", "x")]), columns=("end", "speaker"))
+    assert '<th scope="col">end</th><th scope="col" style="text-align: left">speaker</th>' in html
+    assert '<td>1</td><td style="text-align: left">A</td>' in html
+    assert "start" not in html

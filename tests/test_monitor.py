@@ -1,9 +1,13 @@
 """What ran, and how it ended."""
 
+import subprocess
+import sys
+
 import pytest
+from dvc.lock import LockError
 
 from workbench import monitor
-from workbench.errors import MediaError
+from workbench.errors import LibraryError, MediaError
 
 
 def test_a_run_is_recorded_and_so_is_one_that_fails_or_is_interrupted(tmp_path):
@@ -27,3 +31,10 @@ def test_dubs_come_after_their_episode(tmp_path):
     )
     places = [place.key for place, _ in monitor.places(tmp_path)]
     assert places == ["a/one", "a/one/es", "b/two", "b/two/es", "b/two/ca"]
+
+
+def test_while_stages_run_nobody_is_told_what_is_fresh(root):
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=root, check=True)
+    with pytest.raises(LibraryError, match="stages are running"), monitor.repository(root):
+        raise LockError("'asr' is busy")

@@ -41,6 +41,8 @@ Promise.all([...document.querySelectorAll('audio')].slice(0, 2).map(player => ne
     player.preload = 'metadata'
     player.load()
 })))"""
+ASIDE = """[...document.querySelectorAll('.stack')].map(table => table.parentElement)
+    .filter(box => box.scrollWidth > box.clientWidth).map(box => box.ariaLabel)"""
 KEPT: dict[str, bytes] = {}  # what was measured, so that the tests measure it once
 AT = "2026-01-31T12:00:00.000000Z"
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> [a](javascript:1) | *b*"
@@ -307,6 +309,9 @@ def test_a_browser_finds_the_page_accessible_and_still(page: str, tmp_path: Path
             for width in (1920, 1280, 420):
                 tab.set_viewport_size({"width": width, "height": 900})
                 assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            assert tab.evaluate(ASIDE) == [], "a phone shows a line without scrolling sideways"
+            results = Axe().run(tab)
+            assert results.violations_count == 0, results.generate_report()
             assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
             assert said == []
         browser.close()

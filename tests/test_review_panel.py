@@ -357,3 +357,23 @@ def test_the_panel_is_accessible_and_takes_no_text_for_html(page):
             "document.querySelector('.wb').scrollWidth <= document.querySelector('.wb').clientWidth"
         )
     assert page.faults == []
+
+
+def test_lines_are_gone_through_by_ear_and_eye_with_one_key(page, dub):
+    tab = panel(page)
+    tab.select_option(".wb select[data-name=order]", "time")
+    first, second = dub.read(Segment)[:2]
+    select(tab, first.id)
+    picture = "document.querySelector('.wb-film')"
+    tab.wait_for_function(f"{picture}.videoWidth > 0 && {picture}.currentTime === {first.start / 1000}")
+    tab.keyboard.press("p")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector(f".wb-row[data-id='{first.id}'].wb-is-approved")
+    tab.wait_for_selector(f".wb-row[data-id='{second.id}'][aria-selected=true]")
+    tab.evaluate(STARTED, "dub")
+    tab.wait_for_function(f"{picture}.currentTime > {(second.start - 1000) / 1000}")
+    tab.keyboard.press(" ")
+    tab.wait_for_function(f"{picture}.paused")
+    tab.keyboard.press("u")
+    tab.wait_for_selector(".wb-status:has-text('undone: approve')")
+    assert page.faults == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import filecmp
 import logging
 import os
@@ -9,10 +10,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from workbench import glossary, library, monitor, notebook, preload, review, wording
 from workbench.errors import LibraryError, MediaError, StageError
@@ -21,7 +24,12 @@ from workbench.records import Decision, Placement, Segment, Table, Take, Transla
 
 log = logging.getLogger(__name__)
 
+SERIES = """\
+title: "{series}"
+casting: {{}}                     # voices that you choose, as {{e01: {{ANNA: f2}}}}: episode, speaker, voice
+"""
 SUBTITLES = (".srt", ".vtt", ".ass")
+MOST_LIKE = 5  # keys that are named where one is unknown
 
 
 def place_of(root: Path, stage: str, key: str) -> library.Place:
@@ -35,10 +43,45 @@ def place_of(root: Path, stage: str, key: str) -> library.Place:
             "there is no such stage",
             f"The stages are: {', '.join(library.STAGES)}.",
         )
-    if stage in library.SOURCE_STAGES:
-        return library.episode(key, root)
-    episode, _, lang = key.rpartition("/")
-    return library.dub(episode, lang, root)
+    if stage not in library.SOURCE_STAGES:
+        return dub_of(root, key)
+    if key in library.listing(root)["dubs"]:
+        raise LibraryError(
+            f"run the stage {stage} of {key}",
+            "it runs once an episode",
+            f"Its key is {key.rpartition('/')[0]}.",
+        )
+    return library.episode(key, root)
+
+
+def dub_of(root: Path, key: str) -> library.Dub:
+    """Return the dub of a key; raises `LibraryError`, for an episode or a series with the dubs it has."""
+    own = [name for name in keys(root, [key]) if name.count("/") == 2]
+    if key not in own:
+        raise LibraryError(
+            f"open the dub {key}",
+            "a dub's key is series/episode/language",
+            f"There are: {', '.join(own)}." if own else "There is none of it: workbench add FILM --to LANG",
+        )
+    return library.Dub(root, key)
+
+
+def keys(root: Path, asked: Sequence[str] = ()) -> list[str]:
+    """Return the episodes and dubs that are asked for, with all that is below them; by default all.
+
+    Raises `LibraryError` for a key that the library does not list, naming those that are most like it.
+    """
+    listing = library.listing(root)
+    known = [*listing["episodes"], *listing["dubs"]]
+    for key in asked:
+        if not any(f"{name}/".startswith(f"{key}/") for name in known):
+            like = difflib.get_close_matches(key, known, MOST_LIKE, 0)
+            raise LibraryError(
+                f"open {key}",
+                "params/library.yaml lists no such key",
+                f"Most like it are: {', '.join(like)}." if like else "Add a film with: workbench add",
+            )
+    return [name for name in known if not asked or any(f"{name}/".startswith(f"{key}/") for key in asked)]
 
 
 def run_stage(root: Path, stage: str, key: str) -> Path:
@@ -71,23 +114,24 @@ def run_stage(root: Path, stage: str, key: str) -> Path:
 def reproduce(root: Path, targets: Sequence[str]) -> None:
     """Have DVC bring these stages up to date (``stage@key``), running only what changed.
 
-    Raises `StageError` where a stage fails; DVC's own output has then said which.
+    Raises `StageError` where a stage fails; DVC's own output has then said which. Ctrl-C reaches DVC too,
+    which ends in order, and is raised once it has ended.
     """
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
+    pressed: list[int] = []
     with preload.serving():
-        process = subprocess.Popen(command, cwd=root, env=_environment())
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # DVC gets it too, and ends in order
+        previous = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
         try:
-            code = process.wait()
+            code = subprocess.Popen(command, cwd=root, env=_environment()).wait()
         finally:
             signal.signal(signal.SIGINT, previous)
-    if code == -signal.SIGINT or code == 128 + signal.SIGINT:
+    if pressed or code in (-signal.SIGINT, 128 + signal.SIGINT):
         raise KeyboardInterrupt
     if code:
         raise StageError(
             f"bring {', '.join(targets)} up to date",
             "a stage failed",
-            "Its error stands above and in its notebook under reports/. Earlier outputs are as before.",
+            "Its error stands above, and a notebook's under reports/. Earlier outputs are as before.",
         )
 
 
@@ -131,8 +175,7 @@ def rerun(
         Where a stage fails (``resynth_failed``). The earlier takes and film are as before, and the decisions
         of the lines asked for are held back, so that other lines can be rerun.
     """
-    episode, _, lang = key.rpartition("/")
-    dub = library.dub(episode, lang, root)
+    dub = dub_of(root, key)
     before = _heard(dub)
     decisions = review.read(dub.review(*review.LOGS))
     found = lines(dub, decisions)
@@ -202,9 +245,7 @@ def _refuse_other_changes(root: Path, dub: library.Dub, rest: Sequence[review.Li
     That the translations are newer than the takes is no such change, as a rerun that was killed leaves it,
     where each of the others is spoken as it is translated.
     """
-    from dvc.repo import Repo
-
-    with Repo(str(root)) as repo:
+    with monitor.repository(root) as repo:
         status = repo.status(targets=[f"tts@{dub.key}"], with_deps=True)
     logs = {str(dub.review_log(stage).relative_to(root)) for stage in review.LOGS}
     there = (line for line in rest if not line.locked and "orphaned" not in line.flags)
@@ -234,7 +275,7 @@ def add(
     targets: Sequence[str],
     series: str,
     name: str,
-    audio_track: int = 0,
+    audio_track: int | None = None,
     speakers: int | None = None,
     transcript: Path | None = None,
     translations: dict[str, Path] | None = None,
@@ -242,20 +283,20 @@ def add(
     """Add a film, and the dubs wanted of it, to the library; return the keys of the episode and dubs.
 
     The film is copied into ``data/`` and given to DVC. Subtitles become the transcript, or a dub's
-    translation. Adding the same film again changes nothing but what is new: facts that are not given again
-    stay as they are.
+    translation. Adding the same film again changes nothing but what is said anew: what stands in ``given/``
+    stays.
 
     Raises
     ------
     MediaError
         Where ffmpeg cannot read the film, or it has no such audio track. Nothing is added then.
     LibraryError
-        Where the key is taken by another film, or is of another language; for a translation into a language
-        that is not among the targets.
+        Where the key is taken by another film, or by this one in another language; where a dub is wanted in
+        the film's own language, or a translation is for none that is wanted.
     """
     from workbench import media
 
-    media.probe(film, audio_track=audio_track)
+    media.probe(film, audio_track=audio_track or 0)
     key = f"{library.check_name(series, what='series')}/{library.check_name(name, what='episode')}"
     language = library.check_language(language)
     targets = [library.check_name(library.check_language(tag), what="language") for tag in targets]
@@ -266,50 +307,38 @@ def add(
                 "not a file ending in " + ", ".join(SUBTITLES),
                 "Give an SRT, VTT or ASS file.",
             )
-    if unwanted := set(translations or {}) - set(targets):
-        raise LibraryError(
-            f"add {film.name} with translations into {', '.join(sorted(unwanted))}",
-            f"the dubs wanted are: {', '.join(targets) or 'none'}",
-            "Name those languages with --to, too.",
-        )
+    for lang in {*targets, *(translations or {})}:
+        if lang == language or lang not in targets:
+            raise LibraryError(
+                f"dub {key} into {lang}",
+                "that is its own language" if lang == language else "only a translation of it is given",
+                "Choose another with --to." if lang == language else f"Add: --to {lang}",
+            )
     episode = library.Episode(root, key)
-    known = episode.facts if (episode.given / "episode.yaml").is_file() else None
-    if known and episode.language != language:
-        raise LibraryError(
-            f"add {film.name} as {key} in {language}",
-            f"its language is {known.language}",
-            f"Correct data/{key}/given/episode.yaml, or choose another --name.",
-        )
     source = episode.folder / f"source{film.suffix.lower()}"
-    if source.exists() and not filecmp.cmp(film, source, shallow=False):
-        raise LibraryError(
-            f"add {film.name} as {key}", "another film has that name", "Choose another with --name."
-        )
-    if not source.exists():
-        _copy(film, source)
-    _new(episode.series_folder / "series.yaml", _yaml(library.SeriesFacts(series, {})))
+    _refuse_another(episode, film, source, language)
+    _copy(film, source)
+    _new(episode.series_folder / "series.yaml", SERIES.format(series=series))
     _new(episode.series_folder / "style_guide.yaml", glossary.empty(series))
-    engines = {}
+    said: dict[str, Any] = {"audio_track": audio_track, "speakers": speakers, "engines": {}}
     if transcript:
         _copy(transcript, episode.given / f"transcript{transcript.suffix.lower()}")
-        engines["asr"] = "subtitles"
-    facts = library.EpisodeFacts(source.name, language, audio_track, speakers, engines)
-    if known:
-        track, count = audio_track or known.audio_track, speakers or known.speakers
-        facts = replace(known, audio_track=track, speakers=count, engines=known.engines | engines)
-    if facts != known:
-        library.write_text(episode.given / "episode.yaml", _yaml(facts))
+        said["engines"] = {"asr": "subtitles"}
+    new = {"source": source.name, "language": language, "audio_track": 0, "speakers": None, "engines": {}}
+    _say(episode.given / "episode.yaml", said, new=new)
     for stage in ("segment", "voices"):
         _new(episode.folder / "review" / f"{stage}.jsonl", "\n")
     dubs = []
     for lang in targets:
         dub = library.Dub(root, f"{key}/{lang}")
         given = (translations or {}).get(lang)
-        _new(dub.given / "dub.yaml", _yaml(library.DubFacts({})))
         if given:
             _copy(given, dub.given / f"translation{given.suffix.lower()}")
-            by_hand = library.DubFacts(dub.facts.engines | {"translate": "subtitles"})
-            library.write_text(dub.given / "dub.yaml", _yaml(by_hand))
+        _say(
+            dub.given / "dub.yaml",
+            {"engines": {"translate": "subtitles"} if given else {}},
+            new={"engines": {}},
+        )
         _new(episode.style_guide_path(lang), glossary.empty(series))
         for stage in ("translate", "tts"):
             _new(dub.folder / "review" / f"{stage}.jsonl", "\n")
@@ -317,6 +346,22 @@ def add(
     _list(root, key, source.name, dubs)
     _track(root, source)
     return key, dubs
+
+
+def _refuse_another(episode: library.Episode, film: Path, source: Path, language: str) -> None:
+    """Raise `LibraryError` where a key is taken by another film, or by this one in another language."""
+    asked = f"add {film.name} as {episode.key}"
+    if not (episode.given / "episode.yaml").is_file():
+        return
+    before = episode.facts
+    if source.name != before.source or (source.exists() and not filecmp.cmp(film, source, shallow=False)):
+        raise LibraryError(asked, "another film has that name", "Choose another with --name.")
+    if language != episode.language:
+        raise LibraryError(
+            f"{asked}, in {language}",
+            f"it is there, in {before.language}",
+            f"Correct data/{episode.key}/given/episode.yaml, or choose another name with --name.",
+        )
 
 
 def _track(root: Path, source: Path) -> None:
@@ -353,10 +398,24 @@ def _list(root: Path, key: str, source: str, dubs: Sequence[str]) -> None:
     library.write_text(path, text.getvalue())
 
 
-def _yaml(facts: library.EpisodeFacts | library.DubFacts | library.SeriesFacts) -> str:
-    import yaml
+def _say(path: Path, said: Mapping[str, Any], *, new: Mapping[str, Any]) -> None:
+    """Write facts into a file, keeping its comments and what else stands there; `new` is all of a new one."""
+    from io import StringIO
 
-    return str(yaml.safe_dump(asdict(facts), sort_keys=False, allow_unicode=True))
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    document = yaml.load(library.read_text(path)) if path.exists() else dict(new)
+    before = deepcopy(document)
+    for key, value in said.items():
+        if isinstance(value, dict):
+            document[key] = {**document[key], **value} if value else document[key]
+        elif value is not None:
+            document[key] = value
+    if not path.exists() or document != before:
+        text = StringIO()
+        yaml.dump(document, text)
+        library.write_text(path, text.getvalue())
 
 
 def _new(path: Path, text: str) -> None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import signal
 import sys
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,8 @@ from workbench.errors import LibraryError, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.engines.readiness import Settings
+
+KEYS = "a dub, an episode with its dubs, or a series with all of it (default: the whole library)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,13 +60,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="workbench", description="Turn episodes into dubbed episodes, line by line, reproducibly."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('dubbing-workbench')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, does: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=does, description=f"{does[:1].upper()}{does[1:]}.")
 
     for name, do, text in (
         ("dub", _dub, "add a film and dub it: everything, in one command"),
         ("add", _add, "add a film to the library, without dubbing it yet"),
     ):
-        command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+        command = add(name, text)
         command.add_argument("film", type=Path, help="any file that ffmpeg reads")
         command.add_argument(
             "--from", dest="language", required=True, metavar="LANG", help="BCP 47 tag, as en"
@@ -71,11 +80,13 @@ def _parser() -> argparse.ArgumentParser:
             help="one or more languages to dub into, as es",
         )  # fmt: skip
         command.add_argument("--series", default="films", help="the series it belongs to (default: films)")
-        command.add_argument("--name", help="the episode's name (default: the file's name)")
+        command.add_argument("--name", help="the episode's name (default: made of the file's)")
         command.add_argument(
-            "--audio-track", type=int, default=0, metavar="N", help="which audio track, from 0"
+            "--audio-track", type=_whole(0), metavar="N", help="which audio track, from 0 (default: 0)"
         )
-        command.add_argument("--speakers", type=int, metavar="N", help="how many people speak, where known")
+        command.add_argument(
+            "--speakers", type=_whole(1), metavar="N", help="how many people speak, where known"
+        )
         command.add_argument(
             "--transcript", type=Path, metavar="FILE",
             help="SRT, VTT or ASS of what is said; taken from beside the film where FILM.srt, FILM.vtt, "
@@ -90,44 +101,45 @@ def _parser() -> argparse.ArgumentParser:
         )  # fmt: skip
         command.set_defaults(do=do)
 
-    command = commands.add_parser("run", help="run one stage's notebook: what a DVC stage calls")
-    command.add_argument("stage")
+    command = add("run", "run one stage's notebook: what a DVC stage calls")
+    command.add_argument("stage", help="the word of its notebook, as asr or mix")
     command.add_argument("key", help="series/episode, or series/episode/lang")
     command.set_defaults(do=_run)
 
-    command = commands.add_parser("repro", help="bring episodes or dubs up to date: only what changed runs")
-    command.add_argument("keys", nargs="*", metavar="KEY", help="default: the whole library")
+    command = add("repro", "bring episodes or dubs up to date: only what changed runs")
+    command.add_argument("keys", nargs="*", metavar="KEY", help=KEYS)
     command.set_defaults(do=_repro)
 
-    command = commands.add_parser(
-        "rerun", help="speak lines again as reviewers decided, and what follows; other takes stay"
-    )
+    command = add("rerun", "speak lines again as reviewers decided, and what follows; other takes stay")
     command.add_argument("key", help="series/episode/lang")
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument("--approved", action="store_true", help="the lines that are approved")
     which.add_argument("--stale", action="store_true", help="the lines whose take is not what was decided")
-    which.add_argument("--segments", type=lambda text: text.split(","), default=[], metavar="ID,ID")
+    which.add_argument(
+        "--segments", type=lambda text: text.split(","), default=[], metavar="ID,ID",
+        help="these lines, by their ids in the report",
+    )  # fmt: skip
     command.add_argument("--who", help="in whose name other decisions wait (default: git's user.name)")
     command.set_defaults(do=_rerun)
 
-    command = commands.add_parser("sheet", help="a dub's lines as XLSX, CSV or SRT, to work on elsewhere")
+    command = add("sheet", "a dub's lines as XLSX, CSV or SRT, to work on elsewhere")
     command.add_argument("do_what", choices=("write", "read"), metavar="write|read")
     command.add_argument("key", help="series/episode/lang")
     command.add_argument(
-        "file", type=Path, help="its ending says the form; read: edited cells become decisions"
+        "file", type=Path, help="written or read; its ending says the form, and edited cells become decisions"
     )
     command.add_argument("--who", help="in whose name the cells were edited (default: git's user.name)")
     command.set_defaults(do=_sheet)
 
-    command = commands.add_parser("status", help="what is fresh, stale, missing or failed")
-    command.add_argument("keys", nargs="*", metavar="KEY", help="default: the whole library")
+    command = add("status", "what is fresh, stale, missing or failed")
+    command.add_argument("keys", nargs="*", metavar="KEY", help=KEYS)
     command.set_defaults(do=_status)
 
-    command = commands.add_parser("report", help="print the path of a dub's QA report")
+    command = add("report", "print the path of a dub's QA report")
     command.add_argument("key", help="series/episode/lang")
     command.set_defaults(do=_report)
 
-    command = commands.add_parser("engines", help="which engines there are, and what makes each ready")
+    command = add("engines", "which engines there are, and what makes each ready")
     command.set_defaults(do=_engines)
     acts = command.add_subparsers(metavar="ACT")
     act = acts.add_parser("use", help="choose the engines of a set: embedded, gpu or another")
@@ -138,9 +150,18 @@ def _parser() -> argparse.ArgumentParser:
     act.add_argument("--offline", action="store_true", help="only check what is here")
     act.set_defaults(do=_fetch)
 
-    command = commands.add_parser("demo", help="make the demo episode's film and its truth")
+    command = add("demo", "make the demo episode's film and its truth")
     command.set_defaults(do=_demo)
     return parser
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} up")
+        return int(text)
+
+    return read
 
 
 def _add(options: argparse.Namespace) -> list[str]:
@@ -153,14 +174,16 @@ def _add(options: argparse.Namespace) -> list[str]:
         if not separator:
             raise LibraryError(f"use --translation {text}", "there is no = in it", "Write LANG=FILE.")
         translations[library.check_language(lang)] = Path(file)
+    name = options.name or named(options.film)
+    known = (root / "data" / options.series / name / "given").is_dir()  # a known film's transcript stays
     transcript = options.transcript
-    if transcript is None and not options.no_transcript:
+    if transcript is None and not options.no_transcript and not known:
         transcript = beside(options.film, options.language)
         if transcript:
             print(f"transcript: {transcript} (lies beside the film; --no-transcript leaves it aside)")
     key, dubs = batch.add(
         root, options.film, language=options.language, targets=options.targets, series=options.series,
-        name=options.name or options.film.stem, audio_track=options.audio_track, speakers=options.speakers,
+        name=name, audio_track=options.audio_track, speakers=options.speakers,
         transcript=transcript, translations=translations,
     )  # fmt: skip
     print("added:", key, *dubs)
@@ -173,6 +196,24 @@ def beside(film: Path, language: str) -> Path | None:
 
     names = [f"{film.stem}{middle}{suffix}" for middle in (f".{language}", "") for suffix in batch.SUBTITLES]
     return next((film.with_name(name) for name in names if film.with_name(name).is_file()), None)
+
+
+def named(film: Path) -> str:
+    """Return the name of the episode that a file becomes: other than letters, digits and _ turn into -.
+
+    >>> named(Path("Café, part 2 (final).mp4"))
+    'Cafe-part-2-final'
+
+    Raises `LibraryError` where no letter or digit is left.
+    """
+    plain = unicodedata.normalize("NFKD", film.stem).encode("ascii", "ignore").decode()
+    name = re.sub("[^A-Za-z0-9_]+", "-", plain)[:64].strip("-_")
+    if not name:
+        raise LibraryError(
+            f"name the episode of {film.name}", "its name has no letter from a to z, nor a digit",
+            "Choose one with --name.",
+        )  # fmt: skip
+    return name
 
 
 def _dub(options: argparse.Namespace) -> None:
@@ -195,8 +236,7 @@ def _repro(options: argparse.Namespace) -> None:
     from workbench import batch, library
 
     root = library.find_root()
-    listing = library.listing(root)
-    keys = options.keys or [*listing["episodes"], *listing["dubs"]]
+    keys = batch.keys(root, options.keys)
     dubs = [key for key in keys if key.count("/") == 2]
     episodes = [key for key in keys if key not in dubs]
     targets = [f"qa@{key}" for key in dubs] + [
@@ -230,8 +270,7 @@ def _sheet(options: argparse.Namespace) -> None:
     from workbench.library import people
     from workbench.records import Probe
 
-    episode, _, lang = options.key.rpartition("/")
-    dub = library.dub(episode, lang)
+    dub = batch.dub_of(library.find_root(), options.key)
     known = review.read(dub.review(*review.LOGS))
     lines = batch.lines(dub, known)
     if options.do_what == "write":
@@ -257,19 +296,21 @@ def _sheet(options: argparse.Namespace) -> None:
 
 def _show(root: Path, key: str) -> None:
     from workbench import library
+    from workbench.records import Product
 
     dub = library.Dub(root, key)
-    for file in sorted(dub.stage("export").iterdir()):
-        print(f"{key}  {file.relative_to(root)}")
+    for product in dub.read(Product):
+        print(f"{key}  {(dub.stage('export') / product.file).relative_to(root)}")
     print(f"{key}  {(dub.reports / 'qa.html').relative_to(root)}")
 
 
 def _status(options: argparse.Namespace) -> None:
-    from workbench import library, monitor
+    from workbench import batch, library, monitor
 
     root = library.find_root()
+    keys = batch.keys(root, options.keys)
     for row in monitor.status(root):
-        if not options.keys or row.key in options.keys:
+        if row.key in keys:
             took = f"{row.seconds:8.1f} s" if row.seconds is not None else ""
             print(f"{row.key:30} {row.stage:10} {row.state:8} {took:>10}  {row.error}".rstrip())
 
@@ -277,7 +318,7 @@ def _status(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     from workbench import batch, library
 
-    path = batch.place_of(library.find_root(), "qa", options.key).reports / "qa.html"
+    path = batch.dub_of(library.find_root(), options.key).reports / "qa.html"
     if not path.is_file():
         raise LibraryError(
             f"find the report of {options.key}", f"{path} is not there", f"Run: workbench repro {options.key}"
@@ -288,8 +329,9 @@ def _report(options: argparse.Namespace) -> None:
 def _engines(options: argparse.Namespace) -> None:
     from workbench.engines import readiness
 
+    found = readiness.table(_settings()[1])
     print(f"{'kind':10} {'engine':15} {'enabled':9} {'installed':10} {'ready':6} {'device':7} licence, model")
-    for row in readiness.table(_settings()[1]):
+    for row in found:
         yes = {True: "yes", False: "no"}
         facts = f"{row.kind:10} {row.engine:15} {row.enabled:9} {yes[row.installed]:10} {yes[row.ready]:6}"
         print(f"{facts} {row.device:7} {'; '.join(filter(None, (row.licensed, row.model)))}".rstrip())

@@ -72,15 +72,21 @@ def templates() -> jinja2.Environment:
     )
 
 
-def table(records: Table[Any], *, most: int = MOST_ROWS) -> str:
-    """Return the HTML of a table: its first rows, and how many there are in all."""
+def table(records: Table[Any], *, most: int = MOST_ROWS, columns: Sequence[str] = ()) -> str:
+    """Return the HTML of a table: its first rows, and how many there are in all.
+
+    Texts stand to the left, numbers to the right. `columns` are those that are shown, by default all.
+    """
     frame = records[:most].to_frame()
+    frame = frame[list(columns)] if columns else frame
+    numbers = frame.select_dtypes(["number", "bool"]).columns
     return (
         templates()
         .get_template("table.html.j2")
         .render(
             name=records.kind.__name__,
             columns=list(frame.columns),
+            texts=set(frame.columns) - set(numbers),
             rows=frame.values.tolist(),
             total=len(records),
         )

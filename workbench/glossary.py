@@ -134,11 +134,18 @@ def read(texts: Mapping[str, str]) -> Guide:
 
 
 def empty(project: str) -> str:
-    """Return the YAML of a guide without rules."""
-    import yaml
-
-    guide = {"version": VERSION, "project": project, "glossary_terms": [], "pronunciation_lexicon": []}
-    return str(yaml.safe_dump(guide, sort_keys=False, allow_unicode=True))
+    """Return the YAML of a guide without rules, which shows in comments how one is written."""
+    return f"""\
+# The words of this series. Rules look so:
+#   glossary_terms:             # where source stands in a line, target shall stand in its translation
+#     - {{source: lighthouse, target: faro, case_sensitive: false}}
+#   pronunciation_lexicon:      # what is spoken for a word; the text keeps the word
+#     - {{term: NATO, tts: otan, locale: es, case_sensitive: true}}
+version: {VERSION}
+project: "{project}"
+glossary_terms: []
+pronunciation_lexicon: []
+"""
 
 
 def with_rule(text: str, rule: Pronunciation, *, where: str, project: str) -> str:

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from workbench import library
+from workbench.errors import LibraryError
 from workbench.records import Table
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 State = Literal["fresh", "stale", "missing", "failed"]
 
@@ -61,15 +65,31 @@ def runs(root: Path) -> Table[Run]:
     return Table.from_jsonl(Run, text, where=".cache/runs.jsonl")
 
 
+@contextmanager
+def repository(root: Path) -> Iterator[Repo]:
+    """Open the library as DVC's repository; the block raises `LibraryError` for what a run holds."""
+    from dvc.lock import LockError
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root)) as repo:
+            yield repo
+    except LockError as error:
+        raise LibraryError(
+            "ask DVC what has changed",
+            "stages are running in this library",
+            "Ask again when they have ended.",
+        ) from error
+
+
 def status(root: Path) -> Table[Status]:
     """Return where every stage of every episode and dub stands, as DVC sees it.
 
-    A stage is stale where DVC would run it again, or where one that it depends on is not fresh.
+    A stage is stale where DVC would run it again, or where one that it depends on is not fresh. Raises
+    `LibraryError` while stages run.
     """
-    from dvc.repo import Repo
-
     last = {(run.stage, run.key): run for run in runs(root)}
-    with Repo(str(root)) as repo:
+    with repository(root) as repo:
         changed = set(repo.status())
         graph = repo.index.graph
         nodes = {node.addressing: node for node in graph.nodes}

@@ -86,7 +86,7 @@ def run(path: Path, output: Path, given: dict[str, str], *, root: Path) -> None:
     except PapermillExecutionError as error:
         raise StageError(
             f"run {path.name}",
-            f"cell {error.exec_count} raised {error.ename}: {error.evalue}",
+            f"cell {error.exec_count} raised {error.ename}: {str(error.evalue).rstrip('.')}",
             f"The notebook as far as it got: {output}",
         ) from error
     finally:

@@ -95,6 +95,7 @@ def _serve(listener: socket.socket, run: Callable[[list[str]], int]) -> None:
     import gc
     import importlib
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until it serves, Ctrl-C ends it without a word
     for module in MODULES:
         importlib.import_module(module)
     gc.collect()

@@ -3,7 +3,7 @@
 
 const KEYS = [
   ["j ↓", "next line"], ["k ↑", "previous line"], ["space", "play the dub in its context, or stop"],
-  ["o", "play the original"], ["t", "play the take by itself"], ["a", "approve"], ["x", "reject"],
+  ["o", "play the original"], ["t", "play the take by itself"], ["p", "play each line when it is reached, or not"], ["a", "approve"], ["Enter", "approve, and go to the next line"], ["x", "reject"],
   ["e", "edit the translation"], ["s", "correct the source text"], ["n", "write a note"],
   ["l", "lock or unlock the take"], ["g", "ask for a new take"], ["v", "who speaks is out of the picture, or in it"], ["r", "run the line again"], ["u", "undo"],
   ["m", "more: split, join, times, speaker, pronunciation, take"], ["/", "search"], ["Ctrl Enter", "save what is being written"], ["Esc", "leave it"], ["?", "these keys"],
@@ -141,10 +141,14 @@ function render({ model, el }) {
   const facts = h("p", { class: "wb-facts" }), flags = h("ul", { class: "wb-flags" })
   const canvas = h("canvas", { role: "img", class: "wb-wave", onclick: (event) => seek(event) })
   const said = h("p", { class: "wb-said" })
+  const film = h("video", { class: "wb-film", muted: true, playsinline: true, preload: "metadata", hidden: true,
+    "aria-label": "The film's picture; it follows what is played" })
+  film.muted = true
   const audio = h("audio", { preload: "none" })
   const player = (kind, label, key) => h("button", { type: "button", class: "wb-play", "data-kind": kind,
     "aria-pressed": "false", onclick: () => play(kind) }, h("span", {}, label), h("kbd", { "aria-hidden": "true" }, key))
   const players = [player("source", "Original", "o"), player("take", "Take", "t"), player("dub", "In the dub", "space")]
+  const each = h("input", { type: "checkbox" })
   const drafts = { edit: new Map(), edit_source: new Map(), note: new Map() }
   const writing = (verb, label, was, rows) => {
     const area = h("textarea", { rows, "aria-label": label, "data-verb": verb, dir: "auto",
@@ -233,9 +237,10 @@ function render({ model, el }) {
   }
   const findings = h("ul", { class: "wb-findings" }), history = h("ol", { class: "wb-history" })
   const detail = h("section", { class: "wb-detail", "aria-label": "Selected line" },
-    facts, flags, canvas, said, h("div", { class: "wb-players" }, ...players), verbs,
-    more, source.box, target.box, diff, estimate,
-    h("h3", {}, "Findings"), findings, note.box, h("h3", {}, "Decisions"), history, audio)
+    facts, flags, film, canvas, said, h("div", { class: "wb-players" }, ...players,
+      h("label", { class: "wb-each" }, each, "play each line", h("kbd", { "aria-hidden": "true" }, "p"))), verbs,
+    source.box, target.box, diff, estimate,
+    h("h3", {}, "Findings"), findings, more, note.box, h("h3", {}, "Decisions"), history, audio)
 
   let shown = ""
   function showDetail() {
@@ -251,10 +256,11 @@ function render({ model, el }) {
     if (d.id !== shown || document.activeElement !== target.area) target.show()
     if (d.id !== shown) note.show()
     showMore(d, d.id !== shown)
+    if (d.id !== shown && !playing) show(d.start)
     shown = d.id
     lock.firstChild.textContent = d.locked ? "Unlock take" : "Lock take"
     players[1].firstChild.textContent = d.take ? `Take, ${seconds(d.take.ms)}` : "No take"
-    fill(findings, ...d.findings.map((f) => h("li", {}, badge(f.verdict), h("b", {}, f.check), ` ${f.evidence}. `,
+    fill(findings, ...d.findings.map((f) => h("li", {}, badge(f.verdict), h("b", {}, f.check), ` ${f.evidence.replace(/\.$/, "")}. `,
       h("i", {}, f.action))))
     if (!d.findings.length) fill(findings, h("li", { class: "wb-soft" }, "Nothing was found."))
     fill(history, ...d.decisions.map((one) => h("li", {}, h("b", {}, one.who), ` ${one.action}`,
@@ -310,14 +316,27 @@ function render({ model, el }) {
     audio.src = sound.urls[kind]
     audio.dataset.kind = kind
     audio.currentTime = kind === "take" ? 0 : (begin - sound.start) / 1000
+    if (kind !== "take") show(begin, true)
     audio.play().then(follow, () => { if (audio.error) said.textContent = "This sound cannot be played." })
     players.forEach((p) => p.setAttribute("aria-pressed", String(p.dataset.kind === kind)))
   }
   audio.addEventListener("pause", () => {
     playing = null
+    film.pause()
     players.forEach((p) => p.setAttribute("aria-pressed", "false"))
     draw()
   })
+  function show(at, moving) {
+    if (film.hidden) return
+    film.currentTime = at / 1000
+    if (moving) film.play().catch(() => {}) // a pause that comes first is no fault
+  }
+  function showFilm() {
+    film.hidden = !model.get("picture")
+    if (!film.hidden) film.src = model.get("picture")
+    else film.removeAttribute("src")
+    show(model.get("detail").start ?? 0)
+  }
   function follow() {
     if (!playing || audio.paused) return
     const at = model.get("sound").start + audio.currentTime * 1000
@@ -393,13 +412,13 @@ function render({ model, el }) {
   const does = {
     j: () => act("next", 1), k: () => act("next", -1), ArrowDown: () => act("next", 1), ArrowUp: () => act("next", -1),
     " ": () => play("dub"), o: () => play("source"), t: () => play("take"), a: () => act("approve"),
-    x: () => act("reject"), l: () => act("lock"), g: () => act("regenerate"), r: () => act("rerun"), v: () => act("off_screen"),
+    Enter: () => { act("approve"); act("next", 1) }, p: () => each.click(), x: () => act("reject"), l: () => act("lock"), g: () => act("regenerate"), r: () => act("rerun"), v: () => act("off_screen"),
     u: () => act("undo"), e: () => target.area.focus(), s: () => source.area.focus(), n: () => note.area.focus(),
     m: openMore, "/": () => search.focus(), "?": () => help.showModal(),
   }
   root.addEventListener("keydown", (event) => {
-    const writing = event.target.closest("input, textarea, select, dialog")
-    const pressing = event.target.closest("button, summary") && event.key === " "
+    const writing = event.target.closest("input:not([type=checkbox]), textarea, select, dialog")
+    const pressing = event.target.closest("button, summary, input") && [" ", "Enter"].includes(event.key)
     if (event.key === "Escape" && (event.target === search || more.contains(event.target))) list.focus()
     if (writing || pressing || event.ctrlKey || event.metaKey || event.altKey || !does[event.key]) return
     event.preventDefault(); event.stopPropagation()
@@ -408,13 +427,13 @@ function render({ model, el }) {
   el.append(root)
 
   const shows = { rows: showRows, summary: showSummary, detail: showDetail,
-    selected: () => { audio.pause(); showSelected(); draw(); listen() },
+    selected: () => { audio.pause(); showSelected(); draw(); listen(); if (each.checked) play("dub") }, picture: showFilm,
     verdict: showSummary, progress: showProgress, sound: () => { audio.pause(); draw(); if (wanted) play(wanted) },
     message: () => { status.textContent = model.get("message") } }
   const bound = Object.entries(shows).map(([trait, show]) => { model.on(`change:${trait}`, show); return [trait, show] })
   const answered = () => { asked = Math.max(0, asked - 1) }
   model.on("msg:custom", answered)
-  ;[showRows, showSummary, showDetail, showProgress, shows.message, listen].forEach((show) => show())
+  ;[showRows, showSummary, showDetail, showProgress, shows.message, showFilm, listen].forEach((show) => show())
 
   // what others do and what a rerun makes is asked for, while anybody looks
   let beats = 0

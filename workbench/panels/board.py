@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 BOTH_WAYS = ("verdict", "state", "speaker", "search", "order", "page", "selected")
-TO_THE_PAGE = ("rows", "summary", "detail", "sound", "progress", "message")
+TO_THE_PAGE = ("rows", "summary", "detail", "sound", "picture", "progress", "message")
 
 
 class Board(anywidget.AnyWidget):
@@ -34,6 +34,7 @@ class Board(anywidget.AnyWidget):
     summary = Dict().tag(sync=True)
     detail = Dict().tag(sync=True)
     sound = Dict().tag(sync=True)
+    picture = Unicode().tag(sync=True)
     progress = Dict().tag(sync=True)
     message = Unicode().tag(sync=True)
 

@@ -20,8 +20,8 @@ def linked(model: Casting) -> w.Widget:
     undo.on_click(lambda _: model.do("undo"))
     model.observe(lambda change: setattr(message, "value", change.new), "message")
     rows = [_row(model, row["speaker"]) for row in model.rows]
-    last = w.HBox([undo, message], layout=WRAPPED) if rows else w.Label("Nobody speaks in this film.")
-    return w.VBox([*rows, last], layout=PLAIN)
+    first = w.HBox([undo, message], layout=WRAPPED) if rows else w.Label("Nobody speaks in this film.")
+    return w.VBox([first, *rows], layout=PLAIN)
 
 
 def _row(model: Casting, speaker: str) -> w.Widget:
@@ -34,7 +34,8 @@ def _row(model: Casting, speaker: str) -> w.Widget:
 
     def show(_: Any = None) -> None:
         [row] = [row for row in model.rows if row["speaker"] == speaker]
-        facts.children = [w.Label(text) for text in _facts(row)]
+        name, *rest = _facts(row)
+        facts.children = [w.Label(name, style={"font_weight": "bold"}), *map(w.Label, rest)]
         if _ is None:
             voice.value = (
                 row["chosen"] or row["voice"] if (row["chosen"] or row["voice"]) in voice.options else None
@@ -61,9 +62,9 @@ def _facts(row: dict[str, Any]) -> list[str]:
     apart = ", ".join(f"{name} {far:.2f}" for name, far in row["distances"].items())
     unsure = f" — look again: {', '.join(row['open'])}" if row["open"] else ""
     return [
-        f"{row['speaker']}: {row['speech'] / 1000:.1f} s{pitch}",
-        f"voice {row['voice']}, by {row['by']}{chosen}{unsure}",
-        *([f"distance of prints to {apart}"] if apart else []),
+        f"{row['speaker']}, {row['speech'] / 1000:.1f} s of speech{pitch}",
+        f"played by {row['voice']}, chosen by {row['by']}{chosen}{unsure}",
+        *([f"how far from the others' voices, 0 alike: {apart}"] if apart else []),
     ]
 
 

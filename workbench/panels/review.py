@@ -24,7 +24,7 @@ from workbench.errors import LibraryError, RecordError, WorkbenchError
 from workbench.glossary import Pronunciation
 from workbench.panels.listing import KINDS, Filters, Listing, changes
 from workbench.panels.rerun import Rerun
-from workbench.panels.sounds import Clips
+from workbench.panels.sounds import Clips, server
 from workbench.records import Decision, Table
 from workbench.review import Line
 
@@ -59,6 +59,7 @@ class Review(HasTraits):
     summary = Dict()  # counts, and how many lines and pages pass the filters
     detail = Dict()  # of the selected line
     sound = Dict()  # of the selected line
+    picture = Unicode("")  # address of the film's preview; empty where it has no picture
     progress = Dict()  # of the rerun
     message = Unicode("")
 
@@ -335,6 +336,15 @@ class Review(HasTraits):
             room=self.dub.options("timing", timing.Options),
             settings=self._settings(),
         )
+        self.picture = self._preview()
+
+    def _preview(self) -> str:
+        """Return the address of the film's preview, another one when it was made anew."""
+        path = self.dub.stage("export") / "preview.mp4"
+        try:
+            return f"{server().url(path)}-{path.stat().st_mtime_ns}" if path.is_file() else ""
+        except LibraryError:
+            return ""  # what keeps it from being served is said of the sounds
 
     def _settings(self) -> dict[str, Any]:
         """Return the settings of the synthesiser, with what they are."""

@@ -110,6 +110,10 @@ BAD = {
     "a control character": (TERM + r'{source: "a\tb", target: b}', "control character"),
     "a private-use character": (TERM + r'{source: "a\uE000b", target: b}', "control character"),
     "one term twice": (TERM + "{source: Film, target: b}\n  - {source: film, target: c}", "entry 2.*already"),
+    "one spelling twice": (
+        TERM + "{source: US, target: b, case_sensitive: true}\n  - {source: US, target: c}",
+        "entry 2.*already",
+    ),
     "a locale that is none": (
         HEAD + "pronunciation_lexicon: [{term: a, tts: b, locale: nonsense tag}]",
         "pronunciation_lexicon, entry 1.*no language tag",

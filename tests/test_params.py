@@ -1,8 +1,10 @@
 from dataclasses import dataclass
 
 import pytest
+import yaml
 
-from workbench import params
+from tests.structure import ROOT
+from workbench import fit, mix, params, separate, subtitles, translate, voices
 from workbench.errors import RecordError
 
 
@@ -37,3 +39,23 @@ def test_a_wrong_file_is_refused_and_named(text, says):
     with pytest.raises(RecordError, match=says) as raised:
         params.read(Options, text, key="mix", where="params/mix.yaml")
     assert "params/mix.yaml" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind", "names"),
+    [
+        ("fit", fit.Options, ("min_tempo", "max_tempo", "last_resort", "max_pace")),
+        ("mix", mix.Options, ("speech_step_db", "gain_step_db")),
+        ("separate", separate.Options, ("fade", "piece")),
+        ("subtitles", subtitles.Options, ("max_columns", "max_lines", "max_speed")),
+        ("translate", translate.Options, ("batch",)),
+        ("voices", voices.Options, ("longest_clip", "lowest_hz", "highest_hz", "alike")),
+    ],
+)
+def test_what_is_divided_by_is_not_nought(stage, kind, names):
+    document = yaml.safe_load((ROOT / "params" / f"{stage}.yaml").read_text(encoding="utf-8"))
+    assert params.read(kind, yaml.safe_dump(document), key=stage, where=stage)
+    for name in names:
+        text = yaml.safe_dump({stage: document[stage] | {name: 0}})
+        with pytest.raises(RecordError, match=rf"{name}`"):
+            params.read(kind, text, key=stage, where=stage)

@@ -52,8 +52,9 @@ def test_there_is_no_speech_in_silence_of_any_length(samples):
 
 
 def test_a_sound_of_a_fifth_of_a_second_is_judged(sentence):
-    for start, end in silero(min_speech=0).spans(sentence[SR : SR + SR // 5], sr=SR):
-        assert 0 <= start < end <= 200
+    found = silero(min_speech=0).spans(sentence[SR : SR + SR // 5], sr=SR)
+    assert found
+    assert all(0 <= start < end <= 200 for start, end in found)
 
 
 def test_speech_between_silences_is_found_where_it_is(sentence):

@@ -146,9 +146,3 @@ def level_db(y: npt.NDArray[Any], *, floor: float = -120.0) -> float:
     """Return the root mean square level in dB re full scale, no lower than `floor`."""
     power = float(np.mean(np.square(y, dtype=np.float64))) if y.size else 0.0
     return max(floor, 10 * math.log10(power)) if power > 0 else floor
-
-
-def peak_db(y: npt.NDArray[Any], *, floor: float = -120.0) -> float:
-    """Return the sample peak in dB re full scale, no lower than `floor`."""
-    peak = float(np.max(np.abs(y))) if y.size else 0.0
-    return max(floor, 20 * math.log10(peak)) if peak > 0 else floor

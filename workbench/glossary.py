@@ -186,17 +186,20 @@ def _rules(kind: type[Rule], entries: Sequence[Any], *, where: str) -> dict[Hash
     if len(entries) > MOST_ENTRIES:
         raise GlossaryError(f"read {where}", f"it has more than {MOST_ENTRIES} entries", "Remove some.")
     rules: dict[Hashable, Rule] = {}
+    spellings: set[tuple[str, str]] = set()  # of two rules that differ in no letter, one would never hold
     for number, entry in enumerate(entries, start=1):
         place = f"{where}, entry {number}"
         rule = parse(kind, entry, where=place)
         fault = next(filter(None, map(_fault, rule.sides)), None)
         if isinstance(rule, Pronunciation) and rule.locale != "*" and not langcodes.tag_is_valid(rule.locale):
             fault = f"{rule.locale!r} is no language tag"
-        if rule.key in rules:
+        spelt = rule.sides[0], getattr(rule, "locale", "")
+        if rule.key in rules or spelt in spellings:
             fault = f"{rule.sides[0]!r} has a rule already"
         if fault:
             raise GlossaryError(f"read {place}", fault, "Correct or remove that entry.")
         rules[rule.key] = rule
+        spellings.add(spelt)
     return rules
 
 

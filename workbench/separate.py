@@ -18,6 +18,7 @@ import numpy as np
 from workbench import activity, audio
 from workbench.activity import Span
 from workbench.audio import Recording, Sound
+from workbench.params import Count
 from workbench.records import Separation
 
 GRID = np.float32(2**23)  # steps of 24-bit sound
@@ -28,8 +29,8 @@ class Options:
     """``params/separate.yaml``; every key is required."""
 
     pad: int  # ms around detected speech that count as speech too
-    fade: int  # ms over which the bed leaves the programme, inside the padded speech
-    piece: int  # ms worked on at once
+    fade: Count  # ms over which the bed leaves the programme, inside the padded speech
+    piece: Count  # ms worked on at once
     context: int  # ms that the separator hears on both sides of a piece
     join: int  # ms over which one piece fades into the next
 

@@ -15,12 +15,14 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise, zip_longest
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
+import msgspec
 import pysubs2
 import regex
 
 from workbench.errors import SubtitleError
+from workbench.params import Count, Positive
 from workbench.records import Cue, Placement, Table, Translation
 
 Kind = Literal["srt", "vtt", "ass"]
@@ -43,9 +45,9 @@ CLAUSE_END = regex.compile(r"[,;:，、；：،—–]\W*$")
 class Options:
     """``params/subtitles.yaml``; every key is required."""
 
-    max_columns: int  # columns in one line
-    max_lines: int  # lines in one cue
-    max_speed: float  # columns a second
+    max_columns: Annotated[int, msgspec.Meta(ge=2)]  # columns in one line; a full-width character takes two
+    max_lines: Count  # lines in one cue
+    max_speed: Positive  # columns a second
     min_duration: int  # ms that a cue stays, where time is free
     min_gap: int  # ms between two cues
 

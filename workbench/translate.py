@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Annotated, Protocol, runtime_checkable
-
-import msgspec
+from typing import Protocol, runtime_checkable
 
 from workbench import review
 from workbench.errors import EngineError
 from workbench.glossary import Glossary, Guide, Held
+from workbench.params import Count
 from workbench.records import Draft, SceneLine, Segment, Translation
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ log = logging.getLogger(__name__)
 class Options:
     """``params/translate.yaml``; every key is required."""
 
-    batch: Annotated[int, msgspec.Meta(ge=1)]  # lines given to the translator at a time, at most
+    batch: Count  # lines given to the translator at a time, at most
     scene_pause: int  # ms of silence at which a scene ends, for translators of whole scenes
     characters: float  # a second that can be spoken, their length budget
 

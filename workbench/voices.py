@@ -22,6 +22,7 @@ import numpy as np
 from workbench import activity, audio, references, review
 from workbench.audio import Sound
 from workbench.errors import EngineError, LibraryError
+from workbench.params import Count, Positive
 from workbench.records import Casting, Clip, Decision, EngineVoice, Score, Speaker, Table, Turn
 from workbench.references import PrintExtractor
 
@@ -56,13 +57,13 @@ class Options:
     """
 
     shortest_clip: int
-    longest_clip: int
+    longest_clip: Count
     total: int
     margin: int
     clean_db: float
-    lowest_hz: float
-    highest_hz: float
-    alike: float
+    lowest_hz: Positive
+    highest_hz: Positive
+    alike: Positive
     alike_cost: float
 
 

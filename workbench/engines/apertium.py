@@ -24,13 +24,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO
 
 import langcodes
-import msgspec
 import regex
 
 from workbench.errors import EngineError, LanguageError
+from workbench.params import Count
 from workbench.records import Draft
 
 PIVOTS = ("spa", "cat")  # the languages with the best pairs, tried first where no direct pair is installed
@@ -78,9 +78,7 @@ class Apertium:
         """``params/engines.yaml``, translate, apertium."""
 
         modes: str  # folder of the installed pairs' .mode files
-        timeout: Annotated[
-            int, msgspec.Meta(ge=1)
-        ]  # seconds without a sign of life before a chain counts as hung
+        timeout: Count  # seconds without a sign of life before a chain counts as hung
 
     def __init__(self, options: Options, *, given: Path | None) -> None:
         self.options = options

@@ -18,14 +18,14 @@ from functools import cached_property, partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import langcodes
-import msgspec
 
 from workbench.engines import devices, models
 from workbench.engines.cues import sentences
 from workbench.errors import EngineError, LanguageError
+from workbench.params import Count
 from workbench.records import Draft, LongLine
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,6 @@ WORDED = re.compile(r"[^\W_]")  # a letter or a digit
 UNKNOWN = "<unk>"
 SPACE = "▁"  # how SentencePiece writes a space
 ABBREVIATED = re.compile(r"\b[A-Z][a-z]{0,2}\.\s*$")  # "Mr. ": the sentence goes on
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 @contextmanager
@@ -89,9 +87,9 @@ class _Translating(ABC):
         model: str
         device: str
         compute: str
-        batch: Positive
-        beam: Positive
-        hypotheses: Positive
+        batch: Count
+        beam: Count
+        hypotheses: Count
 
     def __init__(self, options: Options, *, given: Path | None) -> None:
         self.options = options

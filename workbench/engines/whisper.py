@@ -30,6 +30,7 @@ from workbench.engines import devices, languages, models
 from workbench.engines.ctranslate import loading
 from workbench.engines.utterances import utterances
 from workbench.errors import LanguageError
+from workbench.params import Count
 from workbench.records import Word
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,6 @@ SHORTEST = 20  # ms, the model's step: a word is no shorter
 FILES = ("model.bin", "config.json", "tokenizer.json")
 BATCHES = 4  # whose spectrograms are in memory at a time
 PHRASE = 8  # words of the longest phrase whose repetition is looked for
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class FasterWhisper:
@@ -81,8 +80,8 @@ class FasterWhisper:
         model: str
         device: str
         compute: str
-        batch: Positive
-        beam: Positive
+        batch: Count
+        beam: Count
         pad: int
         gap: int
         longest: Annotated[int, msgspec.Meta(ge=1000, le=WINDOW)]

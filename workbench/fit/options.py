@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.params import Positive
+
 
 @dataclass(frozen=True)
 class Options:
     """``params/fit.yaml``. What costs what: a take's end that is a second off its source line's costs 1."""
 
-    min_tempo: float  # slowest a take may be played, 0.5..1
-    max_tempo: float  # fastest a take may be played, >= 1
-    last_resort: float  # fastest a take is ever played, where words would be lost otherwise
-    max_pace: float  # pace above which a line wants a shorter text, and gets it where there is one; >= 1
+    min_tempo: Positive  # slowest a take may be played, 0.5..1
+    max_tempo: Positive  # fastest a take may be played, >= 1
+    last_resort: Positive  # fastest a take is ever played, where words would be lost otherwise
+    max_pace: Positive  # pace above which a line wants a shorter text, and gets it where there is one; >= 1
     max_push: int  # ms that an earlier line may push a later one's start behind its source line
     naturalness: float  # cost of a second of speech hurried to nothing; it grows with the square of the haste
     smoothness: float  # cost of a pace that is twice that of the speaker's line before; times naturalness

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workbench.params import Positive
+
 
 @dataclass(frozen=True)
 class Options:
@@ -14,13 +16,13 @@ class Options:
     duck_attack: int  # ms over which the bed falls, before the first word
     duck_release: int  # ms over which it rises again; shorter pauses stay ducked
     speech_lufs: float  # a speaker's loudness where the original's cannot be measured
-    speech_step_db: float  # a speaker's gain is a multiple of this
+    speech_step_db: Positive  # a speaker's gain is a multiple of this
     max_speech_gain_db: float  # most that a speaker's takes are raised or lowered
     room_decay: int  # ms in which the room around the takes falls by 60 dB; 0 for none
     room_delay: int  # ms before its first reflection
     room_db: float  # how loud the room is against the take
     target_lufs: float  # loudness of the dub
-    gain_step_db: float  # its gain is a multiple of this: the target is met within half a step
+    gain_step_db: Positive  # its gain is a multiple of this: the target is met within half a step
     max_gain_db: float  # most that the whole is raised or lowered to get there
     max_true_peak_db: float  # dBTP
     limiter_attack: int  # ms over which the limiter's gain falls before a peak

@@ -159,11 +159,6 @@ class Line:
         return tuple(a.value.text or "" for a in self.decisions if a.decision.action == "note")
 
     @property
-    def conflicts(self) -> tuple[Decision, ...]:
-        """The decisions that contradict each other."""
-        return tuple(a.decision for a in self.decisions if a.standing == "conflict")
-
-    @property
     def outlived(self) -> tuple[Decision, ...]:
         """The verdicts on another text than the line now has, where no reviewer changed it."""
         judged = self.holding("verdict")

@@ -62,7 +62,7 @@ def test_every_record_names_the_engine_that_made_it(dub):
 
 def test_every_model_is_recorded_with_its_checksum_and_where_it_ran(dub):
     makers = dub.makers(before="qa").by("kind")
-    assert set(makers) == {"vad", "separate", "asr", "diarize", "prints", "translate", "tts"}
+    assert set(makers) == {"shots", "vad", "separate", "asr", "diarize", "prints", "translate", "tts"}
     assert re.fullmatch(r"faster_whisper [\d.]+, model [0-9a-f]{16}, cpu \w+", makers["asr"].identity)
     assert re.fullmatch(r"ctranslate2 [\d.]+, model [0-9a-f]{16}, cpu \w+", makers["translate"].identity)
     assert re.match(r"piper-tts [\d.]+, onnxruntime [\d.]+, [0-9a-f]{16}", makers["tts"].identity)

@@ -1,5 +1,6 @@
 import contextlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench import audio, library, media
+from tests.structure import ROOT
+from workbench import audio, batch, library, media
 from workbench.errors import MediaError, WorkbenchError
-from workbench.records import Probe
+from workbench.records import Probe, Shot
 
 OPTS = media.Options(max_error_rate=0.1, shot_change=10.0)
 REAL = Path(os.environ.get("WORKBENCH_MEDIA", Path(__file__).parents[1] / "../shared/media"))
@@ -394,6 +396,49 @@ def test_cuts_are_found_to_the_frame_and_movement_is_none(tmp_path):
 def test_a_cut_has_the_time_of_the_sound_where_the_file_starts_late(tmp_path):
     late = scenes(tmp_path / "film.ts", "-output_ts_offset", 50)
     assert [shot.start for shot in late] == pytest.approx([1000, 2000], abs=50)
+
+
+FILM = Probe("mov", 20_000, (), 0)
+
+
+def listed(text: str) -> list[int]:
+    return [shot.start for shot in media.listed_shots(text, FILM, where="shots.csv")]
+
+
+def test_the_shots_that_a_person_lists_are_taken_in_order_and_once():
+    assert listed("start\n0\n12.48\n4.0005\n12.480\n\n19.999\n") == [4000, 12_480, 19_999]
+    assert listed('scene,start,"length, s"\r\n1,0.000,3.2\r\n2,3.2,1\r\n') == [3200]
+    assert listed("start\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "shots.csv: it has no column 'start'"),
+        ("12.48\n15.92\n", "shots.csv: it has no column 'start'"),
+        ("start\n1\n20\n", r"shots.csv, line 3: '20' is no time in a film of 20.000 s"),
+        ("start\n-1\n", "line 2: '-1' is no time"),
+        ("start\n00:00:04:12\n", "line 2: '00:00:04:12' is no time"),
+        ("start\nnan\n", "line 2: 'nan' is no time"),
+        ("start\n" + "9" * 10**6, "field larger than field limit"),
+        ("scene,start\n1\n", "line 2: '' is no time"),
+    ],
+)
+def test_what_is_no_list_of_shots_is_named(text, found):
+    with pytest.raises(WorkbenchError, match=found):
+        listed(text)
+
+
+def test_the_stage_takes_listed_shots_in_place_of_those_it_would_find_and_says_so(root):
+    shutil.copytree(ROOT / "notebooks", root / "notebooks")
+    episode = library.Episode(root, "s/e")
+    ffmpeg(*click(), episode.folder / "source.wav")
+    library.write_text(episode.given / "shots.csv", "start\n0.3\n")
+    for shots, maker in (([300], "given"), ([], "scdet")):
+        batch.run_stage(root, "media", "s/e")
+        assert [shot.start for shot in episode.read(Shot)] == shots
+        assert [one.engine for one in episode.makers(before="separate")] == [maker]
+        (episode.given / "shots.csv").unlink(missing_ok=True)
 
 
 def test_a_sound_alone_has_no_shots(tmp_path):

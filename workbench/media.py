@@ -10,7 +10,9 @@ never become options, protocols or patterns, and a file that makes ffmpeg open a
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import math
 import re
 import struct
@@ -19,6 +21,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +51,7 @@ BITEXACT = {"fflags": "+bitexact", "flags:v": "+bitexact", "flags:a": "+bitexact
 SLOPPY, UNKNOWN = 64, 2**32 - 64  # bytes by which RIFF headers err; the length of one that was piped
 PROGRAMME_RATE, SPEECH_RATE = 48_000, 16_000
 FRAME = re.compile(r"frame:\d+ +pts:(\d+) ")
+SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?")
 LOCATION = re.compile(r"^\[[^\]]{1,80}\] |^file:.*: ")  # an address in memory, a path on this machine
 MAX_MISSING = 300  # ms; a file that ends earlier than that before its stated length is truncated
 GIVE = "Give one film or sound file, such as MP4, MKV, WebM, WAV or FLAC."
@@ -189,6 +193,33 @@ def shots(path: Path, found: Probe, *, opts: Options) -> Table[Shot]:
     cuts = frames.filter("settb", "1/1000").filter("metadata", "print", key="lavfi.scd.time", file="-")
     with running(ffmpeg.output(cuts, "pipe:", format="null"), asked=f"find the shots of {path.name}") as told:
         return Table(Shot, [Shot(int(frame[1])) for frame in map(FRAME.match, told) if frame])
+
+
+def listed_shots(text: str, found: Probe, *, where: str) -> Table[Shot]:
+    """Return the shot changes that a person lists: CSV with a column ``start``, seconds into the film.
+
+    Other columns are not read. The shot with which the film begins is no change.
+
+    Raises
+    ------
+    MediaError
+        Naming the line that is no time in the film.
+    """
+    rows, starts = csv.DictReader(io.StringIO(text, newline="")), set()
+    do = "Write a line `start`, and under it the start of each shot in seconds, as 12.48."
+    try:
+        if "start" not in (rows.fieldnames or ()):
+            raise MediaError(f"read {where}", "it has no column 'start'", do)
+        for row in rows:
+            said = (row["start"] or "").strip()
+            at = round(1000 * Decimal(said)) if SECONDS.fullmatch(said) else -1
+            if not 0 <= at < found.duration:
+                reached = f"{said[:40]!r} is no time in a film of {found.duration / 1000:.3f} s"
+                raise MediaError(f"read {where}, line {rows.line_num}", reached, do)
+            starts.add(at)
+    except csv.Error as error:
+        raise MediaError(f"read {where}, line {rows.line_num}", str(error), do) from error
+    return Table(Shot, map(Shot, sorted(starts - {0})))
 
 
 def decode(path: Path, found: Probe, *, programme: Path, speech: Path, opts: Options) -> None:

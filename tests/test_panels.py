@@ -373,6 +373,7 @@ class TestWhatShapesALine:
         [rule] = glossary.read(dub.episode.style_guide("es")).pronunciation_lexicon
         assert (rule.term, rule.tts, rule.locale) == ("Kobayashi", "cobaiachi", "es")
         assert path.name in desk.message
+        assert "the next rerun speaks it" in desk.message
         assert len(review.read(dub.review(*review.LOGS))) == 0
 
     @pytest.mark.parametrize(

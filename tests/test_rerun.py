@@ -17,6 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  
 
 KEY = "s/e/es"
 SAID = ("Buenos días.", "No me lo dijo nadie.", "El puerto estaba tranquilo.", "Sal y dos cartas.")
+GUIDE = "version: 1\nproject: s\nglossary_terms: [{terms}]\npronunciation_lexicon: [{lexicon}]\n"
 PIPELINE = """
 vars: [params/library.yaml]
 stages:
@@ -24,13 +25,15 @@ stages:
     foreach: ${dubs}
     do:
       cmd: workbench run translate ${key}
-      deps: ["data/${key}/review/translate.jsonl", "data/${item.episode}/segment", "data/${key}/given"]
+      deps: [data/s/style_guide.es.yaml, "data/${key}/review/translate.jsonl",
+        "data/${item.episode}/segment", "data/${key}/given"]
       outs: [{"data/${key}/translate": {persist: true}}]
   tts:
     foreach: ${dubs}
     do:
       cmd: workbench run tts ${key}
-      deps: ["data/${key}/review/tts.jsonl", "data/${item.episode}/voices", "data/${key}/translate"]
+      deps: [data/s/style_guide.es.yaml, "data/${key}/review/tts.jsonl", "data/${item.episode}/voices",
+        "data/${key}/translate"]
       params: [{"params/tts.yaml": null}, {"params/engines.yaml": [tts]}]
       outs: [{"data/${key}/tts": {persist: true}}]
   qa:
@@ -64,6 +67,7 @@ def made(tmp_path_factory):
         f"{n + 1}\n00:00:{4 * n:02d},000 --> 00:00:{4 * n + 3:02d},000\n{t}\n" for n, t in enumerate(SAID)
     )
     library.write_text(dub.given / "translation.srt", "\n".join(cues))
+    library.write_text(dub.episode.style_guide_path("es"), GUIDE.format(terms="", lexicon=""))
     for stage in ("segment", "translate", "tts"):
         library.write_text(dub.review_log(stage), "\n")
     with dub.episode.writing("media") as out:
@@ -205,6 +209,23 @@ def test_more_changes_than_decisions_are_not_smuggled_in(project):
     ):
         batch.rerun(project, KEY, segments=[one])
     assert library.Dub(project, KEY).review(*review.LOGS) == logs
+
+
+def test_a_word_of_the_series_lexicon_is_spoken_by_the_next_rerun_and_a_term_is_not_smuggled_in(project):
+    guide = library.Dub(project, KEY).episode.style_guide_path("es")
+    one = decide(project, "edit_text", 1, text="Nadie me dijo nada.")
+    [_, _, saying, _] = lines(project)
+    before = files(project)
+    library.write_text(guide, GUIDE.format(terms="{source: boat, target: barco}", lexicon=""))
+    with pytest.raises(LibraryError, match=r"more than decisions has changed.*style_guide\.es\.yaml"):
+        batch.rerun(project, KEY, segments=[one])
+    word = "{term: puerto, tts: puerrrto, locale: es}"
+    library.write_text(guide, GUIDE.format(terms="", lexicon=word))
+    done = batch.rerun(project, KEY, segments=[one])
+    assert (done.lines, done.changed, done.kept) == ((one,), (one, saying), 2)
+    assert lines(project)[saying].take.tts_text == "El puerrrto estaba tranquilo."
+    assert changed(project, before) == [f"{one}.wav", f"{saying}.wav"]
+    assert clean(project)
 
 
 def test_a_line_that_is_not_there_is_an_error(project):

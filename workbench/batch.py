@@ -19,6 +19,7 @@ from typing import Any
 
 from workbench import glossary, library, monitor, notebook, preload, review, wording
 from workbench.errors import LibraryError, MediaError, StageError
+from workbench.glossary import Term
 from workbench.library import people
 from workbench.records import Decision, Placement, Segment, Table, Take, Translation
 
@@ -157,7 +158,8 @@ def rerun(
     """Speak lines of a dub again as reviewers decided, and make everything after it; the rest stays.
 
     Decisions on other lines that are not yet in the film are held back (`review.hold`), in the log, until
-    their own lines are rerun; holds on the lines asked for are undone. All runs through DVC.
+    their own lines are rerun; holds on the lines asked for are undone. A new word in the series' lexicon is
+    spoken in every line that says it, asked for or not. All runs through DVC.
 
     Parameters
     ----------
@@ -170,7 +172,8 @@ def rerun(
     Raises
     ------
     LibraryError
-        For a line that is not there, or where more than decisions has changed since the dub was made.
+        For a line that is not there, or where more than decisions and the lexicon has changed since the dub
+        was made.
     StageError
         Where a stage fails (``resynth_failed``). The earlier takes and film are as before, and the decisions
         of the lines asked for are held back, so that other lines can be rerun.
@@ -243,7 +246,8 @@ def _refuse_other_changes(root: Path, dub: library.Dub, rest: Sequence[review.Li
     """Raise `LibraryError` where the takes of the other lines would change by more than was decided.
 
     That the translations are newer than the takes is no such change, as a rerun that was killed leaves it,
-    where each of the others is spoken as it is translated.
+    where each of the others is spoken as it is translated. Nor is a new pronunciation in the style guide: its
+    terms are those that the translations were made with.
     """
     with monitor.repository(root) as repo:
         status = repo.status(targets=[f"tts@{dub.key}"], with_deps=True)
@@ -252,6 +256,10 @@ def _refuse_other_changes(root: Path, dub: library.Dub, rest: Sequence[review.Li
     spoken = ((line.take, line.translation) for line in there)
     if all(take and text and take.text_pre_pronunciation == text.text for take, text in spoken):
         logs.add(str(dub.stage("translate").relative_to(root)))
+    guide, terms = dub.episode.style_guide(dub.language), dub.stage("translate") / "terms.jsonl"
+    now = Table(Term, glossary.read(guide).glossary_terms).to_jsonl()
+    if terms.is_file() and library.read_text(terms) == now:
+        logs |= {str((dub.episode.series_folder / name).relative_to(root)) for name in guide}
     other = sorted(
         f"{stage}: {path}"
         for stage, entries in status.items()

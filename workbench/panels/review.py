@@ -190,7 +190,10 @@ class Review(HasTraits):
             library.write_text(
                 path, glossary.with_rule(text, rule, where=path.name, project=path.parent.name)
             )
-            self.message = f"written into {path.name}, where it can be changed; workbench repro speaks it"
+            self.message = (
+                f"written into {path.name}, where it can be changed; the next rerun speaks it in this dub's "
+                "lines, workbench repro in the other dubs"
+            )
             return
         if scope == "line" and term.casefold() not in self._line.text.casefold():
             raise RecordError(f"pronounce {term!r}", "the line does not say it", "Write a word of the line.")

@@ -322,6 +322,14 @@ def test_subtitles_that_end_after_the_film_do_not_make_it_longer(sound):
     assert made[-1].duration == pytest.approx(2000, abs=1)
 
 
+def test_subtitles_with_a_time_that_is_none_are_refused(sound):
+    path = sound.with_name("given.ass")
+    columns = "Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text"
+    path.write_text(f"[Events]\nFormat: {columns}\nDialogue: 0,soon,0:05:00.00,Default,,0,0,0,,The end\n")
+    with pytest.raises(SubtitleError, match=r"given\.ass: .*'soon'"):
+        make(sound, subtitles=[export.Subtitles(path, "en")])
+
+
 def test_subtitles_that_are_not_utf_8_are_refused(sound):
     path = sound.with_name("given.srt")
     path.write_bytes(SRT.encode("latin-1"))

@@ -69,7 +69,10 @@ def test_a_guide_may_be_of_a_project_with_such_a_name(project):
     assert len(glossary.read({"g.yaml": made}).pronunciation_lexicon) == 1
 
 
-@pytest.mark.parametrize("text", ["version: 2\nproject: demo\n", "- a list\n", HEAD + "colour: red\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["\x85version: 1\nproject: demo\n", "version: 2\nproject: demo\n", "- a list\n", HEAD + "colour: red\n"],
+)
 def test_a_guide_that_is_none_is_not_written_over(text):
     with pytest.raises(GlossaryError, match=r"g\.yaml"):
         glossary.with_rule(text, Pronunciation("GIF", "yif", "es"), where="g.yaml", project="demo")

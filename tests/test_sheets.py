@@ -216,6 +216,18 @@ class TestSpreadsheets:
     def test_a_cell_far_beside_the_lines_is_not_looked_at(self):
         assert decided(sheets.read(book(("XFD2",), "x"), dub(), where="sheet.xlsx"), dub())[0] == []
 
+    @pytest.mark.parametrize("part", ["[Content_Types].xml", "xl/workbook.xml"])
+    @pytest.mark.parametrize("spoilt", [b"<Types/>", b"", None])
+    def test_a_workbook_with_a_spoilt_part_is_named(self, part, spoilt):
+        content, broken = io.BytesIO(sheets.write(sheets.rows(dub()), where="a.xlsx")), io.BytesIO()
+        with zipfile.ZipFile(content) as packed, zipfile.ZipFile(broken, "w") as again:
+            for name in packed.namelist():
+                data = packed.read(name) if name != part else spoilt
+                if data is not None:
+                    again.writestr(name, data)
+        with pytest.raises(RecordError, match=r"read sheet\.xlsx: no XLSX"):
+            sheets.read(broken.getvalue(), dub(), where="sheet.xlsx")
+
     def test_a_page_that_is_no_xml_is_named(self):
         content, broken = io.BytesIO(sheets.write(sheets.rows(dub()), where="a.xlsx")), io.BytesIO()
         with zipfile.ZipFile(content) as packed, zipfile.ZipFile(broken, "w") as again:
@@ -256,6 +268,16 @@ class TestSubtitles:
     def test_a_cue_of_no_line_is_reported_with_its_words(self):
         content = b"1\n00:10:04,000 --> 00:10:07,000\nHola.\n"
         assert decided(sheets.read(content, dub(), where="a.srt"), dub())[1].unknown == ("Hola.",)
+
+    def test_what_stands_behind_the_times_of_a_cue_is_not_looked_at(self):
+        content = b"1\n00:00:04,000 --> 00:00:07,000 --> X1:40\nHola.\n"
+        [edit], _ = decided(sheets.read(content, dub(), where="a.srt"), dub())
+        assert edit.subject == "s00004000"
+
+    @pytest.mark.parametrize("times", ["-->", "00:00:04,000 --> 00:00:07,0000000 --> 00:00:07,000"])
+    def test_times_that_are_none_are_named(self, times):
+        with pytest.raises(RecordError, match=r"a\.srt, cue 1: .* is no line of times"):
+            sheets.read(f"1\n{times}\nHola.\n".encode(), dub(), where="a.srt")
 
     def test_a_block_without_times_is_named(self):
         with pytest.raises(RecordError, match=r"a\.srt, cue 2: 'y luego' is no line of times"):

@@ -253,7 +253,7 @@ def _clipped(film: Film, folder: Path) -> Iterator[Subtitles]:
         try:
             kind = pysubs2.formats.get_format_identifier(each.path.suffix)
             cues = pysubs2.load(str(each.path), encoding="utf-8-sig", format_=kind)
-        except (pysubs2.Pysubs2Error, UnicodeDecodeError) as error:
+        except (pysubs2.Pysubs2Error, ValueError) as error:
             raise SubtitleError(
                 f"read {each.path.name}", str(error), "Save it as SRT, VTT or ASS in UTF-8."
             ) from error

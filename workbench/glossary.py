@@ -158,13 +158,17 @@ def with_rule(text: str, rule: Pronunciation, *, where: str, project: str) -> st
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.error import YAMLError
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
     read({where: text})
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 4096, True
     yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(text) or yaml.load(empty(project))
+    try:
+        document = yaml.load(text) or yaml.load(empty(project))
+    except YAMLError as error:  # stricter than what `read` reads with
+        raise GlossaryError(f"read {where}", f"not YAML: {error}", "Repair that line.") from error
     lexicon = document.get("pronunciation_lexicon")
     if not lexicon:
         lexicon = document["pronunciation_lexicon"] = CommentedSeq()

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import astuple, replace
@@ -23,9 +24,12 @@ COLUMNS = ("id", "start", "end", "speaker", "source", "target", "verdict", "note
 LONGEST_CELL = 5_000  # characters
 LARGEST = 64 * 2**20  # bytes, unpacked
 MOST_ROWS, MOST_COLUMNS = 50_000, 50  # of a workbook
+# What zipfile and openpyxl raise for a workbook that is none
+BROKEN = (zipfile.BadZipFile, zlib.error, ParseError, OSError, EOFError, LookupError, ValueError, TypeError,
+          AttributeError, RuntimeError)  # fmt: skip
 RISKY = ("=", "+", "-", "@", "'")  # what a spreadsheet computes, and our own escape
 TIME = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,6})")
-ARROW = re.compile(rf"{TIME.pattern}\s*-->\s*{TIME.pattern}.*")
+ARROW = re.compile(rf"(?P<start>{TIME.pattern})\s*-->\s*(?P<end>{TIME.pattern})(?:\s.*)?")
 TAG = re.compile(r"\{(s\d{8,12}(?:-\d+)?)(?: ([0-9a-f]{8}))?\}\s*")
 
 
@@ -149,18 +153,9 @@ def _without_times(book: object) -> bytes:
 
 def from_xlsx(content: bytes, *, where: str) -> list[Row]:
     """Read a sheet from XLSX; raises `RecordError` for what is none, and naming a cell with a formula."""
-    from openpyxl.utils.exceptions import InvalidFileException
-
     try:
         found = list(_page(content, where=where))
-    except (
-        zipfile.BadZipFile,
-        InvalidFileException,
-        ParseError,
-        LookupError,
-        ValueError,
-        TypeError,
-    ) as error:
+    except BROKEN as error:
         raise RecordError(f"read {where}", f"no XLSX: {error}", "Save it as XLSX again.") from error
     return _table(found, where=where)
 
@@ -216,11 +211,12 @@ def from_srt(text: str, lines: Mapping[str, Line], *, where: str) -> list[Row]:
         place = f"{where}, cue {number}"
         parts = block.split("\n")
         parts = parts[1:] if len(parts) > 1 and parts[0].strip().isdigit() else parts
-        if not ARROW.fullmatch(parts[0].strip()):
+        times = ARROW.fullmatch(parts[0].strip())
+        if not times:
             raise RecordError(
                 f"read {place}", f"{parts[0][:40]!r} is no line of times", "Remove empty lines inside a text."
             )
-        start, end = (_ms(piece.split()[0], where=place) for piece in parts[0].split("-->"))
+        start, end = (_ms(times[name], where=place) for name in ("start", "end"))
         said = flat(" ".join(parts[1:]))
         _check_length(said, where=place)
         tag = TAG.match(said)

@@ -12,7 +12,7 @@ import pytest
 
 from tests import project
 from workbench import batch, glossary, library
-from workbench.errors import LibraryError
+from workbench.errors import LibraryError, MediaError, SubtitleError
 
 
 def film(path, seed=0):
@@ -66,6 +66,28 @@ def test_a_film_that_is_added_again_keeps_what_was_said_of_it(place, tmp_path):
     assert facts.read_text() == before.replace("speakers: 2", "speakers: 3")
 
 
+def test_a_transcript_that_names_its_speakers_says_who_speaks(place, tmp_path):
+    talk, said = film(tmp_path / "talk.wav"), {"language": "en", "targets": ["es"], "series": "s"}
+    cue = "1\n00:00:00,100 --> 00:00:00,900\n{}\n"
+    files = {"named": "ANNA: Hello.", "plain": "Hello."}
+    for name, text in files.items():
+        subtitles = tmp_path / f"{name}.srt"
+        subtitles.write_text(cue.format(text))
+        batch.add(place, talk, name=name, transcript=subtitles, **said)
+    assert library.episode("s/named", place).facts.engines == {"asr": "subtitles", "diarize": "subtitles"}
+    assert library.episode("s/plain", place).facts.engines == {"asr": "subtitles"}
+    other = tmp_path / "named.vtt"
+    other.write_text("WEBVTT\n\n00:00.100 --> 00:00.900\n<v Anna>Hello.\n")
+    batch.add(place, talk, name="named", transcript=other, **said)
+    assert [path.name for path in (place / "data/s/named/given").iterdir() if "trans" in path.name] == [
+        "transcript.vtt"
+    ]
+    other.write_text("no subtitles")
+    with pytest.raises(SubtitleError):
+        batch.add(place, talk, name="new", translations={"es": other}, **said)
+    assert not (place / "data/s/new").exists()
+
+
 def test_a_name_stays_with_its_film(place, tmp_path):
     said = {"targets": ["es"], "series": "s", "name": "e"}
     talk = film(tmp_path / "talk.wav")
@@ -106,6 +128,18 @@ def test_a_dub_that_nobody_can_want_is_refused(place, tmp_path, targets, transla
             translations=dict.fromkeys(translated, subtitles),
         )  # fmt: skip
     assert project.contents(place) == before
+
+
+def test_a_film_that_was_removed_is_missed_by_name_and_comes_back(place, tmp_path):
+    said = {"language": "en", "targets": ["es"], "series": "s", "name": "e"}
+    talk = film(tmp_path / "talk.wav")
+    batch.add(place, talk, **said)
+    source = place / "data/s/e/source.wav"
+    source.unlink()
+    with pytest.raises(MediaError, match=r"source\.wav is not there\. Bring it back with: dvc checkout"):
+        batch.reproduce(place, ["qa@s/e/es"])
+    batch.add(place, talk, **said)
+    assert source.read_bytes() == talk.read_bytes()
 
 
 @pytest.mark.parametrize("after", [0.1, 1.5], ids=["at once", "later"])

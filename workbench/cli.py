@@ -273,7 +273,13 @@ def _sheet(options: argparse.Namespace) -> None:
     known = review.read(dub.review(*review.LOGS))
     lines = batch.lines(dub, known)
     if options.do_what == "write":
-        options.file.write_bytes(sheets.write(sheets.rows(lines), where=options.file.name))
+        content = sheets.write(sheets.rows(lines), where=options.file.name)
+        try:
+            library.write_bytes(options.file, content)
+        except OSError as error:
+            raise LibraryError(
+                f"write {options.file}", error.strerror or str(error), "Choose a folder that may be written."
+            ) from error
         print(f"{options.file}: {len(lines)} lines")
         return
     if not options.file.is_file():
@@ -284,6 +290,10 @@ def _sheet(options: argparse.Namespace) -> None:
     for decision in made:
         dub.append(sheets.log_of(decision, known), decision)
     print(f"{options.key}  decisions: {len(made)}", str(report), sep="\n" if str(report) else "")
+    if made:
+        print(
+            f"{options.key}  what changes the film comes into it with: workbench rerun {options.key} --stale"
+        )
 
 
 def _show(root: Path, key: str) -> None:

@@ -273,13 +273,7 @@ def _sheet(options: argparse.Namespace) -> None:
     known = review.read(dub.review(*review.LOGS))
     lines = batch.lines(dub, known)
     if options.do_what == "write":
-        content = sheets.write(sheets.rows(lines), where=options.file.name)
-        try:
-            library.write_bytes(options.file, content)
-        except OSError as error:
-            raise LibraryError(
-                f"write {options.file}", error.strerror or str(error), "Choose a folder that may be written."
-            ) from error
+        options.file.write_bytes(sheets.write(sheets.rows(lines), where=options.file.name))
         print(f"{options.file}: {len(lines)} lines")
         return
     if not options.file.is_file():

@@ -291,12 +291,12 @@ def histogram(scores: Sequence[Score], marks: Mapping[str, int]) -> Picture:
         bins=list(range(0, 101, 10)),
         stacked=True,
         color=[VERDICT_COLOURS[kind] for kind in kinds],
-        label=[f"worst finding: {kind}" for kind in kinds],
+        label=kinds,
         edgecolor=INK,
         linewidth=0.5,
     )
     lines.set_xlabel("mark of a line (100: nothing found)", color=INK, fontsize=9)
-    lines.set_title("Lines by mark", loc="left", color=INK, fontsize=10)
+    lines.set_title("Lines by mark, and their worst finding", loc="left", color=INK, fontsize=10)
     lines.yaxis.set_major_locator(MaxNLocator(integer=True))
     lines.legend(fontsize=8, frameon=False, labelcolor=INK, ncols=len(kinds), **ABOVE)
     left = np.zeros(len(checks))

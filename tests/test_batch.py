@@ -1,5 +1,6 @@
 """Films come into the library, and what people said of them stays."""
 
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,12 @@ import pytest
 
 from tests import project
 from workbench import batch, glossary, library
-from workbench.errors import LibraryError, MediaError, SubtitleError
+from workbench.errors import LibraryError, MediaError, StageError, SubtitleError
+
+FAILING = """import pathlib, sys
+from workbench import monitor
+with monitor.recording(pathlib.Path(), *sys.argv[1:]):
+    raise OSError"""
 
 
 def film(path, seed=0):
@@ -144,7 +150,7 @@ def test_a_film_that_was_removed_is_missed_by_name_and_comes_back(place, tmp_pat
 
 @pytest.mark.parametrize("after", [0.1, 1.5], ids=["at once", "later"])
 def test_ctrl_c_is_an_interrupt_whenever_it_comes(place, after):
-    (place / "dvc.yaml").write_text("stages:\n  qa@s/e/es: {cmd: sleep 30}\n")
+    stages(place, {"qa@s/e/es": "sleep 30"})
     code = "from workbench import batch; batch.reproduce(batch.Path('.'), ['qa@s/e/es'])"
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=place, start_new_session=True, stderr=subprocess.PIPE,
@@ -156,3 +162,32 @@ def test_ctrl_c_is_an_interrupt_whenever_it_comes(place, after):
     _, said = process.communicate(timeout=60)
     assert "KeyboardInterrupt" in said
     assert "StageError" not in said
+
+
+def stages(place, commands):
+    """Write a pipeline of these commands, by stage and key."""
+    found = {}
+    for name, command in commands.items():
+        stage, _, key = name.partition("@")
+        found.setdefault(stage, {"foreach": {}, "do": {"cmd": "${item.cmd}"}})["foreach"][key] = {
+            "cmd": command
+        }
+    (place / "dvc.yaml").write_text(json.dumps({"stages": found}))
+
+
+def test_a_dub_that_fails_does_not_keep_the_others_from_being_made(place):
+    broken = ("segment@s/f", "qa@s/e/de")
+    fine = ("voices@s/f", "qa@s/f/es", "segment@s/e", "voices@s/e", "qa@s/e/es", "qa@s/e/ca")
+    (place / "fails.py").write_text(FAILING)
+    fails = {name: f"{sys.executable} fails.py {name.replace('@', ' ')}" for name in broken}
+    stages(place, fails | {name: f"touch {name.replace('/', '-')}" for name in fine})
+    keys = ["s/f", "s/f/es", "s/e/de", "s/e", "s/e/es", "s/e/ca"]
+    assert set(batch.bring(place, keys)) == {"s/f", "s/f/es", "s/e/de"}
+    made = {"segment@s-e", "voices@s-e", "qa@s-e-es", "qa@s-e-ca"}
+    assert {path.name for path in place.glob("*@*")} >= made
+
+
+def test_what_no_stage_has_done_is_no_ones_failure(place):
+    stages(place, {"qa@s/e/es": "false"})
+    with pytest.raises(StageError):
+        batch.bring(place, ["s/e/es"])

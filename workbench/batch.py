@@ -149,6 +149,32 @@ def reproduce(root: Path, targets: Sequence[str]) -> None:
         )
 
 
+def bring(root: Path, keys: Sequence[str]) -> list[str]:
+    """Bring episodes and dubs up to date, each as far as it goes; return those in which a stage failed.
+
+    One that fails does not keep the others from being made. Raises what `reproduce` raises where the failure
+    is of no stage of theirs, as where a file of parameters cannot be read.
+    """
+    left, failed = list(keys), []
+    while left:
+        before = len(monitor.runs(root))
+        try:
+            reproduce(root, [f"{stage}@{key}" for key in left for stage in _last(key)])
+            break
+        except StageError:
+            broken = {run.key for run in list(monitor.runs(root))[before:] if run.error}
+            lost = [key for key in left if any(f"{key}/".startswith(f"{name}/") for name in broken)]
+            if not lost:
+                raise
+            failed += lost
+            left = [key for key in left if key not in lost]
+    return failed
+
+
+def _last(key: str) -> tuple[str, ...]:
+    return ("qa",) if key.count("/") == 2 else ("segment", "voices")
+
+
 def _refuse_without_film(root: Path, episode: str) -> None:
     for pointer in sorted((root / "data" / episode).glob("*.dvc")):
         film = pointer.with_suffix("").relative_to(root)

@@ -1,5 +1,6 @@
 """Films come into the library, and what people said of them stays."""
 
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,12 @@ import pytest
 
 from tests import project
 from workbench import batch, glossary, library
-from workbench.errors import LibraryError
+from workbench.errors import LibraryError, MediaError, StageError, SubtitleError
+
+FAILING = """import pathlib, sys
+from workbench import monitor
+with monitor.recording(pathlib.Path(), *sys.argv[1:]):
+    raise OSError"""
 
 
 def film(path, seed=0):
@@ -66,6 +72,28 @@ def test_a_film_that_is_added_again_keeps_what_was_said_of_it(place, tmp_path):
     assert facts.read_text() == before.replace("speakers: 2", "speakers: 3")
 
 
+def test_a_transcript_that_names_its_speakers_says_who_speaks(place, tmp_path):
+    talk, said = film(tmp_path / "talk.wav"), {"language": "en", "targets": ["es"], "series": "s"}
+    cue = "1\n00:00:00,100 --> 00:00:00,900\n{}\n"
+    files = {"named": "ANNA: Hello.", "plain": "Hello."}
+    for name, text in files.items():
+        subtitles = tmp_path / f"{name}.srt"
+        subtitles.write_text(cue.format(text))
+        batch.add(place, talk, name=name, transcript=subtitles, **said)
+    assert library.episode("s/named", place).facts.engines == {"asr": "subtitles", "diarize": "subtitles"}
+    assert library.episode("s/plain", place).facts.engines == {"asr": "subtitles"}
+    other = tmp_path / "named.vtt"
+    other.write_text("WEBVTT\n\n00:00.100 --> 00:00.900\n<v Anna>Hello.\n")
+    batch.add(place, talk, name="named", transcript=other, **said)
+    assert [path.name for path in (place / "data/s/named/given").iterdir() if "trans" in path.name] == [
+        "transcript.vtt"
+    ]
+    other.write_text("no subtitles")
+    with pytest.raises(SubtitleError):
+        batch.add(place, talk, name="new", translations={"es": other}, **said)
+    assert not (place / "data/s/new").exists()
+
+
 def test_a_name_stays_with_its_film(place, tmp_path):
     said = {"targets": ["es"], "series": "s", "name": "e"}
     talk = film(tmp_path / "talk.wav")
@@ -108,9 +136,21 @@ def test_a_dub_that_nobody_can_want_is_refused(place, tmp_path, targets, transla
     assert project.contents(place) == before
 
 
+def test_a_film_that_was_removed_is_missed_by_name_and_comes_back(place, tmp_path):
+    said = {"language": "en", "targets": ["es"], "series": "s", "name": "e"}
+    talk = film(tmp_path / "talk.wav")
+    batch.add(place, talk, **said)
+    source = place / "data/s/e/source.wav"
+    source.unlink()
+    with pytest.raises(MediaError, match=r"source\.wav is not there\. Bring it back with: dvc checkout"):
+        batch.reproduce(place, ["qa@s/e/es"])
+    batch.add(place, talk, **said)
+    assert source.read_bytes() == talk.read_bytes()
+
+
 @pytest.mark.parametrize("after", [0.1, 1.5], ids=["at once", "later"])
 def test_ctrl_c_is_an_interrupt_whenever_it_comes(place, after):
-    (place / "dvc.yaml").write_text("stages:\n  qa@s/e/es: {cmd: sleep 30}\n")
+    stages(place, {"qa@s/e/es": "sleep 30"})
     code = "from workbench import batch; batch.reproduce(batch.Path('.'), ['qa@s/e/es'])"
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=place, start_new_session=True, stderr=subprocess.PIPE,
@@ -133,3 +173,32 @@ def test_a_series_may_have_any_name_that_a_folder_may(place, tmp_path, series):
     assert dub.episode.series_facts.title == series
     assert dub.language == "no"
     assert glossary.read(dub.episode.style_guide("no")) == glossary.Guide()
+
+
+def stages(place, commands):
+    """Write a pipeline of these commands, by stage and key."""
+    found = {}
+    for name, command in commands.items():
+        stage, _, key = name.partition("@")
+        found.setdefault(stage, {"foreach": {}, "do": {"cmd": "${item.cmd}"}})["foreach"][key] = {
+            "cmd": command
+        }
+    (place / "dvc.yaml").write_text(json.dumps({"stages": found}))
+
+
+def test_a_dub_that_fails_does_not_keep_the_others_from_being_made(place):
+    broken = ("segment@s/f", "qa@s/e/de")
+    fine = ("voices@s/f", "qa@s/f/es", "segment@s/e", "voices@s/e", "qa@s/e/es", "qa@s/e/ca")
+    (place / "fails.py").write_text(FAILING)
+    fails = {name: f"{sys.executable} fails.py {name.replace('@', ' ')}" for name in broken}
+    stages(place, fails | {name: f"touch {name.replace('/', '-')}" for name in fine})
+    keys = ["s/f", "s/f/es", "s/e/de", "s/e", "s/e/es", "s/e/ca"]
+    assert set(batch.bring(place, keys)) == {"s/f", "s/f/es", "s/e/de"}
+    made = {"segment@s-e", "voices@s-e", "qa@s-e-es", "qa@s-e-ca"}
+    assert {path.name for path in place.glob("*@*")} >= made
+
+
+def test_what_no_stage_has_done_is_no_ones_failure(place):
+    stages(place, {"qa@s/e/es": "false"})
+    with pytest.raises(StageError):
+        batch.bring(place, ["s/e/es"])

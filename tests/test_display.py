@@ -145,3 +145,13 @@ def test_a_tables_texts_stand_to_the_left_and_its_numbers_to_the_right():
     assert '<th scope="col">end</th><th scope="col" style="text-align: left">speaker</th>' in html
     assert '<td>1</td><td style="text-align: left">A</td>' in html
     assert "start" not in html
+
+
+def test_a_legend_covers_nothing_that_is_drawn():
+    scores = [Score(str(n), "rate", "fail", 30, 24, "", "") for n in range(30)]
+    course = display.Course("Level", {name: [(0, 1.0), (9000, 2.0)] for name in ("dub", "original")})
+    pictures = [display.courses([course]), display.histogram(scores, {row.segment: 5 for row in scores})]
+    for picture in pictures:
+        picture.canvas.draw()
+        panel = picture.panels[0]
+        assert panel.get_legend().get_window_extent().y0 >= panel.patch.get_window_extent().y1 - 0.5

@@ -115,9 +115,12 @@ def run_stage(root: Path, stage: str, key: str) -> Path:
 def reproduce(root: Path, targets: Sequence[str]) -> None:
     """Have DVC bring these stages up to date (``stage@key``), running only what changed.
 
-    Raises `StageError` where a stage fails; DVC's own output has then said which. Ctrl-C reaches DVC too,
+    Raises `MediaError` where a film is not there, and `StageError` where a stage fails; DVC's own output has
+    then said which. Ctrl-C reaches DVC too,
     which ends in order, and is raised once it has ended.
     """
+    for episode in dict.fromkeys("/".join(target.partition("@")[2].split("/")[:2]) for target in targets):
+        _refuse_without_film(root, episode)
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
     pressed: list[int] = []
     with preload.serving():
@@ -134,6 +137,43 @@ def reproduce(root: Path, targets: Sequence[str]) -> None:
             "a stage failed",
             "Its error stands above, and a notebook's under reports/. Earlier outputs are as before.",
         )
+
+
+def bring(root: Path, keys: Sequence[str]) -> list[str]:
+    """Bring episodes and dubs up to date, each as far as it goes; return those in which a stage failed.
+
+    One that fails does not keep the others from being made. Raises what `reproduce` raises where the failure
+    is of no stage of theirs, as where a file of parameters cannot be read.
+    """
+    left, failed = list(keys), []
+    while left:
+        before = len(monitor.runs(root))
+        try:
+            reproduce(root, [f"{stage}@{key}" for key in left for stage in _last(key)])
+            break
+        except StageError:
+            broken = {run.key for run in list(monitor.runs(root))[before:] if run.error}
+            lost = [key for key in left if any(f"{key}/".startswith(f"{name}/") for name in broken)]
+            if not lost:
+                raise
+            failed += lost
+            left = [key for key in left if key not in lost]
+    return failed
+
+
+def _last(key: str) -> tuple[str, ...]:
+    return ("qa",) if key.count("/") == 2 else ("segment", "voices")
+
+
+def _refuse_without_film(root: Path, episode: str) -> None:
+    for pointer in sorted((root / "data" / episode).glob("*.dvc")):
+        film = pointer.with_suffix("").relative_to(root)
+        if not (root / film).is_file():
+            raise MediaError(
+                f"bring {episode} up to date",
+                f"{film} is not there",
+                f"Bring it back with: dvc checkout {film}.dvc (or dvc pull), or add the film again.",
+            )
 
 
 @dataclass(frozen=True)
@@ -290,14 +330,16 @@ def add(
 ) -> tuple[str, list[str]]:
     """Add a film, and the dubs wanted of it, to the library; return the keys of the episode and dubs.
 
-    The film is copied into ``data/`` and given to DVC. Subtitles become the transcript, or a dub's
-    translation. Adding the same film again changes nothing but what is said anew: what stands in ``given/``
-    stays.
+    The film is copied into ``data/`` and given to DVC. Subtitles become the transcript, and tell who speaks
+    where each of their lines does, or become a dub's translation. Adding the same film again changes
+    nothing but what is said anew: what stands in ``given/`` stays.
 
     Raises
     ------
     MediaError
-        Where ffmpeg cannot read the film, or it has no such audio track. Nothing is added then.
+        Where ffmpeg cannot read the film, or it has no such audio track. Nothing is added then, or below.
+    SubtitleError
+        Where subtitles cannot be read.
     LibraryError
         Where the key is taken by another film, or by this one in another language; where a dub is wanted in
         the film's own language, or a translation is for none that is wanted.
@@ -308,13 +350,9 @@ def add(
     key = f"{library.check_name(series, what='series')}/{library.check_name(name, what='episode')}"
     language = library.check_language(language)
     targets = [library.check_name(library.check_language(tag), what="language") for tag in targets]
-    for subtitles in filter(None, (transcript, *(translations or {}).values())):
-        if subtitles.suffix.lower() not in SUBTITLES or not subtitles.is_file():
-            raise LibraryError(
-                f"use the subtitles {subtitles}",
-                "not a file ending in " + ", ".join(SUBTITLES),
-                "Give an SRT, VTT or ASS file.",
-            )
+    named = transcript is not None and _names_speakers(transcript)
+    for translation in (translations or {}).values():
+        _names_speakers(translation)
     for lang in {*targets, *(translations or {})}:
         if lang == language or lang not in targets:
             raise LibraryError(
@@ -330,8 +368,8 @@ def add(
     _new(episode.series_folder / "style_guide.yaml", glossary.empty(series))
     said: dict[str, Any] = {"audio_track": audio_track, "speakers": speakers, "engines": {}}
     if transcript:
-        _copy(transcript, episode.given / f"transcript{transcript.suffix.lower()}")
-        said["engines"] = {"asr": "subtitles"}
+        _give(transcript, episode.given, "transcript")
+        said["engines"] = {"asr": "subtitles"} | ({"diarize": "subtitles"} if named else {})
     new = {"source": source.name, "language": language, "audio_track": 0, "speakers": None, "engines": {}}
     _say(episode.given / "episode.yaml", said, new=new)
     for stage in ("segment", "voices"):
@@ -341,7 +379,7 @@ def add(
         dub = library.Dub(root, f"{key}/{lang}")
         given = (translations or {}).get(lang)
         if given:
-            _copy(given, dub.given / f"translation{given.suffix.lower()}")
+            _give(given, dub.given, "translation")
         _say(
             dub.given / "dub.yaml",
             {"engines": {"translate": "subtitles"} if given else {}},
@@ -429,6 +467,28 @@ def _say(path: Path, said: Mapping[str, Any], *, new: Mapping[str, Any]) -> None
 def _new(path: Path, text: str) -> None:
     if not path.exists():
         library.write_text(path, text)
+
+
+def _names_speakers(subtitles: Path) -> bool:
+    """Say whether every line of a file names who speaks; raises `WorkbenchError` where it cannot be used."""
+    from workbench.engines import cues
+
+    if subtitles.suffix.lower() not in SUBTITLES or not subtitles.is_file():
+        raise LibraryError(
+            f"use the subtitles {subtitles}",
+            "not a file ending in " + ", ".join(SUBTITLES),
+            "Give an SRT, VTT or ASS file.",
+        )
+    found, _ = cues.lines(cues.read(subtitles), suffix=subtitles.suffix.lower(), where=subtitles.name)
+    return bool(found) and all(line.speaker for line in found)
+
+
+def _give(subtitles: Path, folder: Path, stem: str) -> None:
+    """Copy subtitles into a ``given`` folder, in place of those that it has."""
+    _copy(subtitles, folder / f"{stem}{subtitles.suffix.lower()}")
+    for suffix in SUBTITLES:
+        if suffix != subtitles.suffix.lower():
+            (folder / f"{stem}{suffix}").unlink(missing_ok=True)
 
 
 def _copy(source: Path, target: Path) -> None:

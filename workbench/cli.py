@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import LibraryError, WorkbenchError
+from workbench.errors import LibraryError, StageError, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.engines.readiness import Settings
@@ -217,13 +217,9 @@ def named(film: Path) -> str:
 
 
 def _dub(options: argparse.Namespace) -> None:
-    from workbench import batch, library
+    from workbench import library
 
-    keys = _add(options)
-    root = library.find_root()
-    batch.reproduce(root, [f"qa@{key}" for key in keys])
-    for key in keys:
-        _show(root, key)
+    _bring(library.find_root(), _add(options))
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -236,15 +232,22 @@ def _repro(options: argparse.Namespace) -> None:
     from workbench import batch, library
 
     root = library.find_root()
-    keys = batch.keys(root, options.keys)
-    dubs = [key for key in keys if key.count("/") == 2]
-    episodes = [key for key in keys if key not in dubs]
-    targets = [f"qa@{key}" for key in dubs] + [
-        f"{stage}@{key}" for key in episodes for stage in ("segment", "voices")
-    ]
-    batch.reproduce(root, targets)
-    for key in dubs:
-        _show(root, key)
+    _bring(root, batch.keys(root, options.keys))
+
+
+def _bring(root: Path, keys: Sequence[str]) -> None:
+    from workbench import batch
+
+    failed = batch.bring(root, keys)
+    for key in keys:
+        if key.count("/") == 2 and key not in failed:
+            _show(root, key)
+    if failed:
+        raise StageError(
+            f"bring {', '.join(failed)} up to date",
+            "a stage failed",
+            "Its error stands above, and a notebook's under reports/. Earlier outputs are as before.",
+        )
 
 
 def _rerun(options: argparse.Namespace) -> None:
@@ -292,6 +295,10 @@ def _sheet(options: argparse.Namespace) -> None:
     for decision in made:
         dub.append(sheets.log_of(decision, known), decision)
     print(f"{options.key}  decisions: {len(made)}", str(report), sep="\n" if str(report) else "")
+    if made:
+        print(
+            f"{options.key}  what changes the film comes into it with: workbench rerun {options.key} --stale"
+        )
 
 
 def _show(root: Path, key: str) -> None:

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from workbench.records import Budget, Score, Table
 
 MOST_ROWS = 60
+ABOVE: Any = {
+    "loc": "lower right",
+    "bbox_to_anchor": (1, 1),
+    "borderaxespad": 0,
+}  # a legend that covers nothing
 SPEAKER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 VERDICT_COLOURS = {"ok": "#009E73", "info": "#56B4E9", "warn": "#E69F00", "fail": "#D55E00"}
 INK = "#1b1c1d"  # becomes the page's own text colour in a report
@@ -275,7 +280,7 @@ def courses(drawn: Sequence[Course]) -> Picture:
         panel.set_xlim(0, length)
         _time_axis(panel, length)
         if len(course.points) > 1:
-            panel.legend(fontsize=8, frameon=False, labelcolor=INK, ncols=3, loc="upper right")
+            panel.legend(fontsize=8, frameon=False, labelcolor=INK, ncols=3, **ABOVE)
     picture.panels[-1].set_xlabel("time in the film (min:s)", color=INK, fontsize=9)
     return picture
 
@@ -297,14 +302,14 @@ def histogram(scores: Sequence[Score], marks: Mapping[str, int]) -> Picture:
         bins=list(range(0, 101, 10)),
         stacked=True,
         color=[VERDICT_COLOURS[kind] for kind in kinds],
-        label=[f"worst finding: {kind}" for kind in kinds],
+        label=kinds,
         edgecolor=INK,
         linewidth=0.5,
     )
     lines.set_xlabel("mark of a line (100: nothing found)", color=INK, fontsize=9)
-    lines.set_title("Lines by mark", loc="left", color=INK, fontsize=10)
+    lines.set_title("Lines by mark, and their worst finding", loc="left", color=INK, fontsize=10)
     lines.yaxis.set_major_locator(MaxNLocator(integer=True))
-    lines.legend(fontsize=8, frameon=False, labelcolor=INK, loc="upper left")
+    lines.legend(fontsize=8, frameon=False, labelcolor=INK, ncols=len(kinds), **ABOVE)
     left = np.zeros(len(checks))
     for kind in ("fail", "warn"):
         counts = [sum(row.check == check and row.verdict == kind for row in scores) for check in checks]

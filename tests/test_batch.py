@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests import project
-from workbench import batch, glossary, library
+from workbench import batch, glossary, ingest, library
 from workbench.errors import LibraryError, MediaError, StageError, SubtitleError
 
 FAILING = """import pathlib, sys
@@ -59,16 +59,16 @@ def test_a_film_that_is_added_again_keeps_what_was_said_of_it(place, tmp_path):
     subtitles = tmp_path / "talk.srt"
     subtitles.write_text("1\n00:00:00,100 --> 00:00:00,900\nHello.\n")
     talk = film(tmp_path / "talk.wav")
-    batch.add(
+    ingest.add(
         place, talk, targets=["es"], speakers=2, transcript=subtitles, translations={"es": subtitles}, **said
     )
     facts = place / "data/s/e/given/episode.yaml"
     facts.write_text(facts.read_text() + "  tts: piper  # she has a voice\n")
     before = facts.read_text()
-    assert batch.add(place, talk, targets=["es", "ca"], **said) == ("s/e", ["s/e/es", "s/e/ca"])
+    assert ingest.add(place, talk, targets=["es", "ca"], **said) == ("s/e", ["s/e/es", "s/e/ca"])
     assert facts.read_text() == before
     assert library.dub("s/e", "es", place).facts.engines == {"translate": "subtitles"}
-    batch.add(place, talk, targets=[], speakers=3, **said)
+    ingest.add(place, talk, targets=[], speakers=3, **said)
     assert facts.read_text() == before.replace("speakers: 2", "speakers: 3")
 
 
@@ -79,37 +79,37 @@ def test_a_transcript_that_names_its_speakers_says_who_speaks(place, tmp_path):
     for name, text in files.items():
         subtitles = tmp_path / f"{name}.srt"
         subtitles.write_text(cue.format(text))
-        batch.add(place, talk, name=name, transcript=subtitles, **said)
+        ingest.add(place, talk, name=name, transcript=subtitles, **said)
     assert library.episode("s/named", place).facts.engines == {"asr": "subtitles", "diarize": "subtitles"}
     assert library.episode("s/plain", place).facts.engines == {"asr": "subtitles"}
     other = tmp_path / "named.vtt"
     other.write_text("WEBVTT\n\n00:00.100 --> 00:00.900\n<v Anna>Hello.\n")
-    batch.add(place, talk, name="named", transcript=other, **said)
+    ingest.add(place, talk, name="named", transcript=other, **said)
     assert [path.name for path in (place / "data/s/named/given").iterdir() if "trans" in path.name] == [
         "transcript.vtt"
     ]
     other.write_text("no subtitles")
     with pytest.raises(SubtitleError):
-        batch.add(place, talk, name="new", translations={"es": other}, **said)
+        ingest.add(place, talk, name="new", translations={"es": other}, **said)
     assert not (place / "data/s/new").exists()
 
 
 def test_a_name_stays_with_its_film(place, tmp_path):
     said = {"targets": ["es"], "series": "s", "name": "e"}
     talk = film(tmp_path / "talk.wav")
-    batch.add(place, talk, language="en", **said)
+    ingest.add(place, talk, language="en", **said)
     before = project.contents(place)
     other = film(tmp_path / "other.wav", seed=1)
     for path in (other, shutil.copyfile(other, tmp_path / "other.flac")):
         with pytest.raises(LibraryError, match="another film has that name"):
-            batch.add(place, path, language="en", **said)
+            ingest.add(place, path, language="en", **said)
     with pytest.raises(LibraryError, match=r"in fr: it is there, in en\. Correct data/s/e/given"):
-        batch.add(place, talk, language="fr", **said)
+        ingest.add(place, talk, language="fr", **said)
     assert project.contents(place) == before
 
 
 def test_a_new_style_guide_shows_how_its_rules_are_written(place, tmp_path):
-    batch.add(place, film(tmp_path / "talk.wav"), language="en", targets=["es"], series="s", name="e")
+    ingest.add(place, film(tmp_path / "talk.wav"), language="en", targets=["es"], series="s", name="e")
     guides = library.episode("s/e", place).style_guide("es")
     assert set(guides) == {"style_guide.yaml", "style_guide.es.yaml"}
     assert glossary.read(guides) == glossary.Guide()
@@ -129,7 +129,7 @@ def test_a_dub_that_nobody_can_want_is_refused(place, tmp_path, targets, transla
     subtitles.write_text("1\n00:00:00,100 --> 00:00:00,900\nHello.\n")
     before = project.contents(place)
     with pytest.raises(LibraryError, match=says):
-        batch.add(
+        ingest.add(
             place, film(tmp_path / "talk.wav"), language="en", targets=targets, series="s", name="e",
             translations=dict.fromkeys(translated, subtitles),
         )  # fmt: skip
@@ -139,12 +139,12 @@ def test_a_dub_that_nobody_can_want_is_refused(place, tmp_path, targets, transla
 def test_a_film_that_was_removed_is_missed_by_name_and_comes_back(place, tmp_path):
     said = {"language": "en", "targets": ["es"], "series": "s", "name": "e"}
     talk = film(tmp_path / "talk.wav")
-    batch.add(place, talk, **said)
+    ingest.add(place, talk, **said)
     source = place / "data/s/e/source.wav"
     source.unlink()
     with pytest.raises(MediaError, match=r"source\.wav is not there\. Bring it back with: dvc checkout"):
         batch.reproduce(place, ["qa@s/e/es"])
-    batch.add(place, talk, **said)
+    ingest.add(place, talk, **said)
     assert source.read_bytes() == talk.read_bytes()
 
 
@@ -167,7 +167,7 @@ def test_ctrl_c_is_an_interrupt_whenever_it_comes(place, after):
 @pytest.mark.parametrize("series", ["1984", "no"])
 def test_a_series_may_have_any_name_that_a_folder_may(place, tmp_path, series):
     talk = film(tmp_path / "talk.wav")
-    key, dubs = batch.add(place, talk, language="en", targets=["no"], series=series, name="e")
+    key, dubs = ingest.add(place, talk, language="en", targets=["no"], series=series, name="e")
     assert (key, dubs) == (f"{series}/e", [f"{series}/e/no"])
     dub = library.dub(key, "no", place)
     assert dub.episode.series_facts.title == series

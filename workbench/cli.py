@@ -165,7 +165,7 @@ def _whole(least: int) -> Callable[[str], int]:
 
 
 def _add(options: argparse.Namespace) -> list[str]:
-    from workbench import batch, library
+    from workbench import ingest, library
 
     root = library.find_root()
     translations = {}
@@ -181,7 +181,7 @@ def _add(options: argparse.Namespace) -> list[str]:
         transcript = beside(options.film, options.language)
         if transcript:
             print(f"transcript: {transcript} (lies beside the film; --no-transcript leaves it aside)")
-    key, dubs = batch.add(
+    key, dubs = ingest.add(
         root, options.film, language=options.language, targets=options.targets, series=options.series,
         name=name, audio_track=options.audio_track, speakers=options.speakers,
         transcript=transcript, translations=translations,
@@ -192,9 +192,9 @@ def _add(options: argparse.Namespace) -> list[str]:
 
 def beside(film: Path, language: str) -> Path | None:
     """Return the subtitle file that lies beside a film and carries its name, or `None`."""
-    from workbench import batch
+    from workbench import ingest
 
-    names = [f"{film.stem}{middle}{suffix}" for middle in (f".{language}", "") for suffix in batch.SUBTITLES]
+    names = [f"{film.stem}{middle}{suffix}" for middle in (f".{language}", "") for suffix in ingest.SUBTITLES]
     return next((film.with_name(name) for name in names if film.with_name(name).is_file()), None)
 
 

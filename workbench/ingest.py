@@ -1,0 +1,203 @@
+"""Add films to the library: copied, listed, given to DVC, with what is told of them."""
+
+from __future__ import annotations
+
+import filecmp
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from workbench import batch, glossary, library
+from workbench.errors import LibraryError, MediaError
+
+SERIES = """\
+title: "{series}"
+casting: {{}}                     # voices that you choose, as {{e01: {{ANNA: f2}}}}: episode, speaker, voice
+"""
+SUBTITLES = (".srt", ".vtt", ".ass")
+
+
+def add(
+    root: Path,
+    film: Path,
+    *,
+    language: str,
+    targets: Sequence[str],
+    series: str,
+    name: str,
+    audio_track: int | None = None,
+    speakers: int | None = None,
+    transcript: Path | None = None,
+    translations: dict[str, Path] | None = None,
+) -> tuple[str, list[str]]:
+    """Add a film, and the dubs wanted of it, to the library; return the keys of the episode and dubs.
+
+    The film is copied into ``data/`` and given to DVC. Subtitles become the transcript, and tell who speaks
+    where each of their lines does, or become a dub's translation. Adding the same film again changes
+    nothing but what is said anew: what stands in ``given/`` stays.
+
+    Raises
+    ------
+    MediaError
+        Where ffmpeg cannot read the film, or it has no such audio track. Nothing is added then, or below.
+    SubtitleError
+        Where subtitles cannot be read.
+    LibraryError
+        Where the key is taken by another film, or by this one in another language; where a dub is wanted in
+        the film's own language, or a translation is for none that is wanted.
+    """
+    from workbench import media
+
+    media.probe(film, audio_track=audio_track or 0)
+    key = f"{library.check_name(series, what='series')}/{library.check_name(name, what='episode')}"
+    language = library.check_language(language)
+    targets = [library.check_name(library.check_language(tag), what="language") for tag in targets]
+    named = transcript is not None and _names_speakers(transcript)
+    for translation in (translations or {}).values():
+        _names_speakers(translation)
+    for lang in {*targets, *(translations or {})}:
+        if lang == language or lang not in targets:
+            raise LibraryError(
+                f"dub {key} into {lang}",
+                "that is its own language" if lang == language else "only a translation of it is given",
+                "Choose another with --to." if lang == language else f"Add: --to {lang}",
+            )
+    episode = library.Episode(root, key)
+    source = episode.folder / f"source{film.suffix.lower()}"
+    _refuse_another(episode, film, source, language)
+    _copy(film, source)
+    _new(episode.series_folder / "series.yaml", SERIES.format(series=series))
+    _new(episode.series_folder / "style_guide.yaml", glossary.empty(series))
+    said: dict[str, Any] = {"audio_track": audio_track, "speakers": speakers, "engines": {}}
+    if transcript:
+        _give(transcript, episode.given, "transcript")
+        said["engines"] = {"asr": "subtitles"} | ({"diarize": "subtitles"} if named else {})
+    new = {"source": source.name, "language": language, "audio_track": 0, "speakers": None, "engines": {}}
+    _say(episode.given / "episode.yaml", said, new=new)
+    for stage in ("segment", "voices"):
+        _new(episode.folder / "review" / f"{stage}.jsonl", "\n")
+    dubs = []
+    for lang in targets:
+        dub = library.Dub(root, f"{key}/{lang}")
+        given = (translations or {}).get(lang)
+        if given:
+            _give(given, dub.given, "translation")
+        _say(
+            dub.given / "dub.yaml",
+            {"engines": {"translate": "subtitles"} if given else {}},
+            new={"engines": {}},
+        )
+        _new(episode.style_guide_path(lang), glossary.empty(series))
+        for stage in ("translate", "tts"):
+            _new(dub.folder / "review" / f"{stage}.jsonl", "\n")
+        dubs.append(dub.key)
+    _list(root, key, source.name, dubs)
+    _track(root, source)
+    return key, dubs
+
+
+def _refuse_another(episode: library.Episode, film: Path, source: Path, language: str) -> None:
+    """Raise `LibraryError` where a key is taken by another film, or by this one in another language."""
+    asked = f"add {film.name} as {episode.key}"
+    if not (episode.given / "episode.yaml").is_file():
+        return
+    before = episode.facts
+    if source.name != before.source or (source.exists() and not filecmp.cmp(film, source, shallow=False)):
+        raise LibraryError(asked, "another film has that name", "Choose another with --name.")
+    if language != episode.language:
+        raise LibraryError(
+            f"{asked}, in {language}",
+            f"it is there, in {before.language}",
+            f"Correct data/{episode.key}/given/episode.yaml, or choose another name with --name.",
+        )
+
+
+def _track(root: Path, source: Path) -> None:
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "-q", "add", str(source.relative_to(root))]
+    done = subprocess.run(command, cwd=root, env=batch.environment(), capture_output=True, text=True)
+    if done.returncode:
+        raise MediaError(
+            f"give {source.name} to DVC", done.stderr.strip()[-500:], "Repair that and add the film again."
+        )
+
+
+def _list(root: Path, key: str, source: str, dubs: Sequence[str]) -> None:
+    """Write an episode and its dubs into ``params/library.yaml``, keeping its comments and order."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    path = root / "params" / "library.yaml"
+    document = yaml.load(library.read_text(path))
+    series = key.split("/")[0]
+    document["episodes"][key] = {"series": series, "source": source}
+    for dub in dubs:
+        lang = dub.rpartition("/")[2]
+        document["dubs"][dub] = {"series": series, "episode": key, "source": source, "lang": lang}
+    text = StringIO()
+    yaml.dump(document, text)
+    library.write_text(path, text.getvalue())
+
+
+def _say(path: Path, said: Mapping[str, Any], *, new: Mapping[str, Any]) -> None:
+    """Write facts into a file, keeping its comments and what else stands there; `new` is all of a new one."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    document = yaml.load(library.read_text(path)) if path.exists() else dict(new)
+    before = deepcopy(document)
+    for key, value in said.items():
+        if isinstance(value, dict):
+            document[key] = {**document[key], **value} if value else document[key]
+        elif value is not None:
+            document[key] = value
+    if not path.exists() or document != before:
+        text = StringIO()
+        yaml.dump(document, text)
+        library.write_text(path, text.getvalue())
+
+
+def _new(path: Path, text: str) -> None:
+    if not path.exists():
+        library.write_text(path, text)
+
+
+def _names_speakers(subtitles: Path) -> bool:
+    """Say whether every line of a file names who speaks; raises `WorkbenchError` where it cannot be used."""
+    from workbench.engines import cues
+
+    if subtitles.suffix.lower() not in SUBTITLES or not subtitles.is_file():
+        raise LibraryError(
+            f"use the subtitles {subtitles}",
+            "not a file ending in " + ", ".join(SUBTITLES),
+            "Give an SRT, VTT or ASS file.",
+        )
+    found, _ = cues.lines(cues.read(subtitles), suffix=subtitles.suffix.lower(), where=subtitles.name)
+    return bool(found) and all(line.speaker for line in found)
+
+
+def _give(subtitles: Path, folder: Path, stem: str) -> None:
+    """Copy subtitles into a ``given`` folder, in place of those that it has."""
+    _copy(subtitles, folder / f"{stem}{subtitles.suffix.lower()}")
+    for suffix in SUBTITLES:
+        if suffix != subtitles.suffix.lower():
+            (folder / f"{stem}{suffix}").unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.resolve() == target.resolve():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f".{target.name}.partial")
+    try:
+        shutil.copyfile(source, fresh)
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)

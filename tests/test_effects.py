@@ -21,7 +21,7 @@ def test_a_click_is_answered_by_the_impulse():
     answer = impulse(sr=SR, decay=300, delay=8, level_db=-12.0)
     assert y[0] == 1.0
     assert y[: len(answer)][100:] == pytest.approx(answer[100:], abs=1e-6)
-    assert not y[1:384].any() or np.abs(y[1:384]).max() < 1e-6
+    assert np.abs(y[1:384]).max() < 1e-6
 
 
 def test_the_room_falls_by_60_db_over_its_decay():
@@ -40,9 +40,7 @@ def test_the_take_itself_is_all_there():
     take = noise(1, SR)
     sound = room(take)
     assert sound.frames == SR + 384 + 14_400 - 1
-    assert np.array_equal(sound.read(0, 384), take[:, :384]) or np.allclose(
-        sound.read(0, 384), take[:, :384], atol=1e-6
-    )
+    assert np.allclose(sound.read(0, 384), take[:, :384], atol=1e-6)
 
 
 @settings(max_examples=20, deadline=None)

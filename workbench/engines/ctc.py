@@ -21,7 +21,6 @@ import numpy as np
 from workbench import audio
 from workbench.audio import Sound
 from workbench.engines import devices, models, viterbi
-from workbench.engines.ctranslate import loading
 from workbench.engines.viterbi import Scores
 from workbench.records import Timed
 
@@ -59,7 +58,7 @@ class Ctc:
 
         self.options = options
         self._device = devices.resolve(options.device)
-        with loading(options.model) as folder:
+        with models.loading(options.model) as folder:
             self._features = Wav2Vec2FeatureExtractor.from_pretrained(folder, local_files_only=True)
             try:
                 self._model = AutoModelForCTC.from_pretrained(

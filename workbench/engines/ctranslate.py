@@ -12,7 +12,6 @@ import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -38,22 +37,6 @@ WORDED = re.compile(r"[^\W_]")  # a letter or a digit
 UNKNOWN = "<unk>"
 SPACE = "▁"  # how SentencePiece writes a space
 ABBREVIATED = re.compile(r"\b[A-Z][a-z]{0,2}\.\s*$")  # "Mr. ": the sentence goes on
-
-
-@contextmanager
-def loading(model: str) -> Iterator[Path]:
-    """Give a model's folder, and turn what its library says of a bad model into an `EngineError`."""
-    folder = models.place(model)
-    try:
-        held = models.size(model)
-        with devices.memory(f"load the model {model}", lower="the size of the model", size=held):
-            yield folder
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
-        raise EngineError(
-            f"load the model {model} from {folder}",
-            str(error).strip().rstrip("."),
-            "Bring the model anew, or choose another model, device or compute type in params/engines.yaml.",
-        ) from error
 
 
 class _Translating(ABC):
@@ -285,7 +268,7 @@ class _Model:
 
         self.name = name
         device = devices.resolve(opts.device)
-        with loading(name) as folder:
+        with models.loading(name) as folder:
             self._translator = ctranslate2.Translator(str(folder), device=device, compute_type=opts.compute)
             self._tokens = _tokeniser(folder, tokenisers)
             config = _json(folder / "config.json")

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
@@ -20,6 +21,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from workbench.engines import devices
 from workbench.errors import EngineError
 from workbench.records import UNREADABLE
 
@@ -120,6 +122,22 @@ def digest(model: str) -> str:
             for file in found
         )
     return hashlib.sha256(msgspec.json.encode(sorted(files, key=lambda file: file.name))).hexdigest()
+
+
+@contextmanager
+def loading(model: str) -> Iterator[Path]:
+    """Give a model's folder, and turn what its library says of a bad model into an `EngineError`."""
+    folder = place(model)
+    try:
+        held = size(model)
+        with devices.memory(f"load the model {model}", lower="the size of the model", size=held):
+            yield folder
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        raise EngineError(
+            f"load the model {model} from {folder}",
+            str(error).strip().rstrip("."),
+            "Bring the model anew, or choose another model, device or compute type in params/engines.yaml.",
+        ) from error
 
 
 def shared(*which: Hashable, load: Callable[[], T]) -> T:

@@ -27,7 +27,6 @@ import msgspec
 from workbench import activity, audio
 from workbench.audio import Sound
 from workbench.engines import devices, languages, models
-from workbench.engines.ctranslate import loading
 from workbench.engines.utterances import utterances
 from workbench.errors import LanguageError
 from workbench.params import Count
@@ -95,7 +94,7 @@ class FasterWhisper:
 
         self.options = options
         device = devices.resolve(options.device)
-        with loading(options.model) as folder:
+        with models.loading(options.model) as folder:
             self._model = models.shared(
                 self.name, folder, device, options.compute,
                 load=lambda: WhisperModel(str(folder), device=device, compute_type=options.compute),

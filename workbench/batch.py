@@ -454,6 +454,9 @@ def _say(path: Path, said: Mapping[str, Any], *, new: Mapping[str, Any]) -> None
     from ruamel.yaml import YAML
 
     yaml = YAML()
+    yaml.representer.add_representer(
+        type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
     document = yaml.load(library.read_text(path)) if path.exists() else dict(new)
     before = deepcopy(document)
     for key, value in said.items():

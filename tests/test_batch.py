@@ -82,6 +82,7 @@ def test_a_transcript_that_names_its_speakers_says_who_speaks(place, tmp_path):
         ingest.add(place, talk, name=name, transcript=subtitles, **said)
     assert library.episode("s/named", place).facts.engines == {"asr": "subtitles", "diarize": "subtitles"}
     assert library.episode("s/plain", place).facts.engines == {"asr": "subtitles"}
+    assert "speakers: null\n" in (place / "data/s/plain/given/episode.yaml").read_text()
     other = tmp_path / "named.vtt"
     other.write_text("WEBVTT\n\n00:00.100 --> 00:00.900\n<v Anna>Hello.\n")
     ingest.add(place, talk, name="named", transcript=other, **said)

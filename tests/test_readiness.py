@@ -166,3 +166,9 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "silero" in done.stdout
+
+
+def test_a_choice_of_no_engine_is_named(settings):
+    tts = dataclasses.replace(settings.choices["tts"], engine="frob")
+    with pytest.raises(EngineError, match="use the tts engine 'frob': there is no such engine"):
+        readiness.table(dataclasses.replace(settings, choices={**settings.choices, "tts": tts}))

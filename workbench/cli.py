@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--who", help="in whose name the cells were edited (default: git's user.name)")
     command.set_defaults(do=_sheet)
 
-    command = add("status", "what is fresh, stale, missing or failed")
+    command = add("status", "what is fresh, stale, missing or failed; a line a stage, where keys are given")
     command.add_argument("keys", nargs="*", metavar="KEY", help=KEYS)
     command.set_defaults(do=_status)
 
@@ -316,10 +316,13 @@ def _status(options: argparse.Namespace) -> None:
 
     root = library.find_root()
     keys = batch.keys(root, options.keys)
-    for row in monitor.status(root):
-        if row.key in keys:
-            took = f"{row.seconds:8.1f} s" if row.seconds is not None else ""
-            print(f"{row.key:30} {row.stage:10} {row.state:8} {took:>10}  {row.error}".rstrip())
+    rows = [row for row in monitor.status(root) if row.key in keys]
+    if not options.keys:
+        print(*monitor.brief(rows), sep="\n")
+        return
+    for row in rows:
+        took = f"{row.seconds:8.1f} s" if row.seconds is not None else ""
+        print(f"{row.key:30} {row.stage:10} {row.state:8} {took:>10}  {row.error}".rstrip())
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -148,19 +148,22 @@ def _say(path: Path, said: Mapping[str, Any], *, new: Mapping[str, Any]) -> None
     """Write facts into a file, keeping its comments and what else stands there; `new` is all of a new one."""
     from io import StringIO
 
+    import yaml
     from ruamel.yaml import YAML
 
-    yaml = YAML()
-    document = yaml.load(library.read_text(path)) if path.exists() else dict(new)
+    keeping = YAML()
+    document = keeping.load(library.read_text(path)) if path.exists() else dict(new)
     before = deepcopy(document)
     for key, value in said.items():
         if isinstance(value, dict):
             document[key] = {**document[key], **value} if value else document[key]
         elif value is not None:
             document[key] = value
-    if not path.exists() or document != before:
+    if not path.exists():
+        library.write_text(path, yaml.safe_dump(document, sort_keys=False))
+    elif document != before:
         text = StringIO()
-        yaml.dump(document, text)
+        keeping.dump(document, text)
         library.write_text(path, text.getvalue())
 
 

@@ -6,11 +6,13 @@ The record of runs is a local file under ``.cache``: times never go into anythin
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from workbench import library
 from workbench.errors import LibraryError
@@ -112,6 +114,19 @@ def status(root: Path) -> Table[Status]:
             )
             rows.append(Status(place.key, stage, state, run.seconds if run else None, error))
     return Table(Status, rows)
+
+
+def brief(rows: Iterable[Status]) -> list[str]:
+    """Return one line for each episode and dub: how many stages stand how, and the first that is to run."""
+    lines = []
+    for key, own in groupby(rows, key=lambda row: row.key):
+        stages = list(own)
+        counts = Counter(row.state for row in stages)
+        stands = ", ".join(f"{counts[state]} {state}" for state in get_args(State) if counts[state])
+        first = next((row for row in stages if row.state != "fresh"), None)
+        after = f"from {first.stage} on" + (f": {first.error}" if first.error else "") if first else ""
+        lines.append(f"{key:30} {stands:32} {after}".rstrip())
+    return lines
 
 
 def places(root: Path) -> list[tuple[library.Place, tuple[str, ...]]]:

@@ -87,8 +87,10 @@ class Readiness:
 
 
 def table(settings: Settings) -> Table[Readiness]:
-    """Return the readiness of every engine."""
+    """Return the readiness of every engine; raises `EngineError` where one that is not there is chosen."""
     found = devices.gpus()
+    for kind, choice in settings.choices.items():
+        engines.resolve(kind, choice.engine, choice)
     return Table(
         Readiness,
         (

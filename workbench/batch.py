@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workbench import library, monitor, notebook, preload, review, wording
-from workbench.errors import LibraryError, MediaError, StageError
+from workbench import engines, library, monitor, notebook, preload, review, wording
+from workbench.errors import LanguageError, LibraryError, MediaError, StageError
+from workbench.params import Choice
 from workbench.records import Decision, Placement, Segment, Table, Take, Translation
 
 log = logging.getLogger(__name__)
@@ -147,6 +148,28 @@ def reproduce(root: Path, targets: Sequence[str]) -> None:
             "a stage failed",
             "Its error stands above, and a notebook's under reports/. Earlier outputs are as before.",
         )
+
+
+def refuse_foreign(root: Path, keys: Sequence[str]) -> None:
+    """Raise `LanguageError` where no engine that is chosen for a dub can do with its languages.
+
+    That is asked before hours of other work, of the engines that tell it: those with a `foreign`.
+    """
+    for key in keys:
+        dub = library.Dub(root, key)
+        source, target = dub.episode.language, dub.language
+        for kind in ("asr", "translate"):
+            choice = dub.choice(kind)
+            names = (choice.engine, *choice.fallback)
+            faults = [fault for name in names if (fault := _foreign(kind, name, choice, source, target))]
+            if len(faults) == len(names):
+                raise faults[0]
+
+
+def _foreign(kind: str, name: str, choice: Choice, source: str, target: str) -> LanguageError | None:
+    engine, options = engines.resolve(kind, name, choice)
+    tells = getattr(engine, "foreign", None)
+    return tells(options, source=source, target=target) if tells else None
 
 
 def bring(root: Path, keys: Sequence[str]) -> list[str]:

@@ -89,7 +89,9 @@ class Engine(Protocol):
     def missing(cls, options: Any) -> str | None:
         """Return what is missing and the command that brings it, or `None` where the engine is ready.
 
-        Cheap: imports no vendor's package and starts no process.
+        Cheap: imports no vendor's package and starts no process. So is `foreign`, which an engine may have
+        too: it takes `options`, `source` and `target`, and returns the `LanguageError` for two languages
+        between which it cannot work, or `None`.
         """
 
 

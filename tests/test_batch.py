@@ -13,7 +13,7 @@ import pytest
 
 from tests import project
 from workbench import batch, glossary, library
-from workbench.errors import LanguageError, LibraryError, MediaError, StageError, SubtitleError
+from workbench.errors import LibraryError, MediaError, StageError, SubtitleError
 
 FAILING = """import pathlib, sys
 from workbench import monitor
@@ -163,21 +163,6 @@ def test_ctrl_c_is_an_interrupt_whenever_it_comes(place, after):
     _, said = process.communicate(timeout=60)
     assert "KeyboardInterrupt" in said
     assert "StageError" not in said
-
-
-def test_languages_that_no_engine_can_do_are_refused_before_the_work(root):
-    episode, dub = (root / f"data/s/e/{name}" for name in ("given/episode.yaml", "es/given/dub.yaml"))
-    dub.write_text("engines: {translate: subtitles}\n")
-    batch.refuse_foreign(root, ["s/e/es"])
-    text = episode.read_text()
-    episode.write_text(text.replace("language: en", "language: fr"))
-    with pytest.raises(LanguageError, match="recognise speech in 'fr' with pocketsphinx"):
-        batch.refuse_foreign(root, ["s/e/es"])
-    episode.write_text(text.replace("language: en", "language: ja").replace("{}", "{asr: subtitles}"))
-    batch.refuse_foreign(root, ["s/e/es"])
-    dub.write_text("engines: {}\n")
-    with pytest.raises(LanguageError, match=r"translate from Japanese \(ja\) to Spanish"):
-        batch.refuse_foreign(root, ["s/e/es"])
 
 
 def stages(place, commands):

@@ -18,9 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workbench import engines, library, monitor, notebook, preload, review, wording
-from workbench.errors import LanguageError, LibraryError, MediaError, StageError
-from workbench.params import Choice
+from workbench import library, monitor, notebook, preload, review, wording
+from workbench.errors import LibraryError, MediaError, StageError
 from workbench.records import Decision, Placement, Segment, Table, Take, Translation
 
 log = logging.getLogger(__name__)
@@ -153,23 +152,14 @@ def reproduce(root: Path, targets: Sequence[str]) -> None:
 def refuse_foreign(root: Path, keys: Sequence[str]) -> None:
     """Raise `LanguageError` where no engine that is chosen for a dub can do with its languages.
 
-    That is asked before hours of other work, of the engines that tell it: those with a `foreign`.
+    So that it is said before hours of other work, not after them.
     """
+    from workbench import engines
+
     for key in keys:
         dub = library.Dub(root, key)
-        source, target = dub.episode.language, dub.language
         for kind in ("asr", "translate"):
-            choice = dub.choice(kind)
-            names = (choice.engine, *choice.fallback)
-            faults = [fault for name in names if (fault := _foreign(kind, name, choice, source, target))]
-            if len(faults) == len(names):
-                raise faults[0]
-
-
-def _foreign(kind: str, name: str, choice: Choice, source: str, target: str) -> LanguageError | None:
-    engine, options = engines.resolve(kind, name, choice)
-    tells = getattr(engine, "foreign", None)
-    return tells(options, source=source, target=target) if tells else None
+            engines.refuse_foreign(kind, dub.choice(kind), source=dub.episode.language, target=dub.language)
 
 
 def bring(root: Path, keys: Sequence[str]) -> list[str]:

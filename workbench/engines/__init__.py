@@ -127,21 +127,6 @@ def load(kind: str, choice: Choice, *, given: Path | None = None) -> Any:
     )
 
 
-def refuse_foreign(kind: str, choice: Choice, *, source: str, target: str) -> None:
-    """Raise `LanguageError` where neither the chosen engine nor a fallback can do with two languages.
-
-    One without a `foreign` tells only at work.
-    """
-    faults = []
-    for name in (choice.engine, *choice.fallback):
-        engine, options = resolve(kind, name, choice)
-        tells = getattr(engine, "foreign", None)
-        if tells is None or (fault := tells(options, source=source, target=target)) is None:
-            return
-        faults.append(fault)
-    raise faults[0]
-
-
 def later(kind: str, choice: Choice, *, given: Path | None, able_to: str) -> Callable[[], Any] | None:
     """Return what loads the chosen engine once it is wanted; `None` where none of the choice has that method.
 
@@ -191,6 +176,21 @@ def resolve(kind: str, name: str, choice: Choice) -> tuple[Any, Any]:
     engine = getattr(importlib.import_module(module), attribute)
     where = f"params/engines.yaml, {kind}, options, {name}"
     return engine, parse(engine.Options, choice.options.get(name, {}), where=where)
+
+
+def refuse_foreign(kind: str, choice: Choice, *, source: str, target: str) -> None:
+    """Raise `LanguageError` where neither the chosen engine nor a fallback can do with two languages.
+
+    One without a `foreign` tells only at work.
+    """
+    faults = []
+    for name in (choice.engine, *choice.fallback):
+        engine, options = resolve(kind, name, choice)
+        tells = getattr(engine, "foreign", None)
+        if tells is None or (fault := tells(options, source=source, target=target)) is None:
+            return
+        faults.append(fault)
+    raise faults[0]
 
 
 def installed(package: str) -> bool:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench import cli
+from workbench import batch, cli
+from workbench.errors import LanguageError
 
 COMMANDS = ("add", "dub", "run", "repro", "rerun", "sheet", "status", "report", "engines", "demo")
 
@@ -78,3 +79,18 @@ def test_the_version_is_known(capsys):
         cli.main(["--version"])
     assert end.value.code == 0
     assert capsys.readouterr().out.startswith("workbench 0")
+
+
+def test_languages_that_no_engine_can_do_are_refused_before_the_work(root):
+    episode, dub = (root / f"data/s/e/{name}" for name in ("given/episode.yaml", "es/given/dub.yaml"))
+    dub.write_text("engines: {translate: subtitles}\n")
+    batch.refuse_foreign(root, ["s/e/es"])
+    text = episode.read_text()
+    episode.write_text(text.replace("language: en", "language: fr"))
+    with pytest.raises(LanguageError, match="recognise speech in 'fr' with pocketsphinx"):
+        batch.refuse_foreign(root, ["s/e/es"])
+    episode.write_text(text.replace("language: en", "language: ja").replace("{}", "{asr: subtitles}"))
+    batch.refuse_foreign(root, ["s/e/es"])
+    dub.write_text("engines: {}\n")
+    with pytest.raises(LanguageError, match=r"translate from Japanese \(ja\) to Spanish"):
+        batch.refuse_foreign(root, ["s/e/es"])

@@ -130,6 +130,19 @@ def reproduce(root: Path, targets: Sequence[str]) -> None:
         )
 
 
+def refuse_foreign(root: Path, keys: Sequence[str]) -> None:
+    """Raise `LanguageError` where no engine that is chosen for a dub can do with its languages.
+
+    So that it is said before hours of other work, not after them.
+    """
+    from workbench import engines
+
+    for key in keys:
+        dub = library.Dub(root, key)
+        for kind in ("asr", "translate"):
+            engines.refuse_foreign(kind, dub.choice(kind), source=dub.episode.language, target=dub.language)
+
+
 def bring(root: Path, keys: Sequence[str]) -> list[str]:
     """Bring episodes and dubs up to date, each as far as it goes; return those in which a stage failed.
 

@@ -217,9 +217,11 @@ def named(film: Path) -> str:
 
 
 def _dub(options: argparse.Namespace) -> None:
-    from workbench import library
+    from workbench import batch, library
 
-    _bring(library.find_root(), _add(options))
+    root, keys = library.find_root(), _add(options)
+    batch.refuse_foreign(root, keys)
+    _bring(root, keys)
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -87,7 +87,9 @@ class Engine(Protocol):
     def missing(cls, options: Any) -> str | None:
         """Return what is missing and the command that brings it, or `None` where the engine is ready.
 
-        Cheap: imports no vendor's package and starts no process.
+        Cheap: imports no vendor's package and starts no process. So is `foreign`, which an engine may have
+        too: it takes `options`, `source` and `target`, and returns the `LanguageError` for two languages
+        between which it cannot work, or `None`.
         """
 
 
@@ -191,6 +193,21 @@ def resolve(kind: str, name: str, choice: Choice) -> tuple[Any, Any]:
     engine = getattr(importlib.import_module(module), attribute)
     where = f"params/engines.yaml, {kind}, options, {name}"
     return engine, parse(engine.Options, choice.options.get(name, {}), where=where)
+
+
+def refuse_foreign(kind: str, choice: Choice, *, source: str, target: str) -> None:
+    """Raise `LanguageError` where neither the chosen engine nor a fallback can do with two languages.
+
+    One without a `foreign` tells only at work.
+    """
+    faults = []
+    for name in (choice.engine, *choice.fallback):
+        engine, options = resolve(kind, name, choice)
+        tells = getattr(engine, "foreign", None)
+        if tells is None or (fault := tells(options, source=source, target=target)) is None:
+            return
+        faults.append(fault)
+    raise faults[0]
 
 
 def installed(package: str) -> bool:

@@ -94,6 +94,12 @@ class Apertium:
             "apertium-eng-cat (Debian and Ubuntu only: conda-forge has no Apertium)"
         )
 
+    @classmethod
+    def foreign(cls, options: Options, *, source: str, target: str) -> LanguageError | None:
+        """Return why it cannot work between two languages, or `None`."""
+        modes = Path(options.modes)
+        return _no_route(modes, source, target) if route(installed(modes), source, target) is None else None
+
     def translate(self, lines: Sequence[str], *, source: str, target: str) -> list[Draft]:
         """Translate lines, one draft each, in order.
 
@@ -110,7 +116,7 @@ class Apertium:
         """
         modes = route(installed(Path(self.options.modes)), source, target)
         if modes is None:
-            raise self._no_route(source, target)
+            raise _no_route(Path(self.options.modes), source, target)
         texts = list(lines)
         unknown: list[tuple[str, ...]] = [()] * len(texts)
         for mode in modes:
@@ -134,19 +140,6 @@ class Apertium:
         answers = chain.ask([request(line, english=english) for line in plain])
         read = [reading(line, answer) for line, answer in zip(plain, answers, strict=True)]
         return [text for text, _ in read], [unknown for _, unknown in read]
-
-    def _no_route(self, source: str, target: str) -> LanguageError:
-        names = [langcodes.Language.get(tag).display_name() for tag in (source, target)]
-        known = sorted(mode for mode in installed(Path(self.options.modes)).values() if "_" not in mode)
-        packages = {_pair(*way): pair for pair in DEBIAN.split() for way in _ways(pair)}
-        needed = route(packages, source, target)
-        return LanguageError(
-            f"translate from {names[0]} ({source}) to {names[1]} ({target}) with Apertium",
-            f"the installed pairs do not lead there; installed: {', '.join(known) or 'none'}",
-            f"Try: apt-get install {' '.join(f'apertium-{pair}' for pair in needed)}"
-            if needed
-            else "Debian has no such pair: give human subtitles, or choose another engine.",
-        )
 
 
 def request(line: str, *, english: bool) -> str:
@@ -214,6 +207,20 @@ def route(pairs: Mapping[tuple[str, str], str], source: str, target: str) -> lis
     ways = [[(start, end)] for end in ends]
     ways += [[(start, middle), (middle, end)] for middle in middles for end in ends]
     return next(([pairs[step] for step in way] for way in ways if pairs.keys() >= set(way)), None)
+
+
+def _no_route(modes: Path, source: str, target: str) -> LanguageError:
+    names = [langcodes.Language.get(tag).display_name() for tag in (source, target)]
+    known = sorted(mode for mode in installed(modes).values() if "_" not in mode)
+    packages = {_pair(*way): pair for pair in DEBIAN.split() for way in _ways(pair)}
+    needed = route(packages, source, target)
+    return LanguageError(
+        f"translate from {names[0]} ({source}) to {names[1]} ({target}) with Apertium",
+        f"the installed pairs do not lead there; installed: {', '.join(known) or 'none'}",
+        f"Try: apt-get install {' '.join(f'apertium-{pair}' for pair in needed)}"
+        if needed
+        else "Debian has no such pair: give human subtitles, or choose another engine.",
+    )
 
 
 def _pair(source: str, target: str) -> tuple[str, str]:

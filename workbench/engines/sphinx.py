@@ -77,6 +77,18 @@ class Sphinx:
         """Return what is missing and the command that brings it, or `None`."""
         return MISSING if find_spec("pocketsphinx") is None else None
 
+    @classmethod
+    def foreign(cls, options: Options, *, source: str, target: str | None) -> LanguageError | None:
+        """Return why it cannot work in a language, or `None`."""
+        if langcodes.Language.get(source).language == "en":
+            return None
+        return LanguageError(
+            f"recognise speech in {source!r} with {cls.name}",
+            "its model knows English alone",
+            "Put a transcript into given/ and choose the asr engine subtitles, or, where its models "
+            "are, a Whisper engine.",
+        )
+
     def words(
         self,
         speech: Sound,
@@ -95,13 +107,8 @@ class Sphinx:
         LanguageError
             For any language but English.
         """
-        if langcodes.Language.get(language).language != "en":
-            raise LanguageError(
-                f"recognise speech in {language!r} with {self.name}",
-                "its model knows English alone",
-                "Put a transcript into given/ and choose the asr engine subtitles, or, where its models "
-                "are, a Whisper engine.",
-            )
+        if fault := self.foreign(self.options, source=language, target=None):
+            raise fault
         y = audio.resample(speech, sr=sr, to=RATE)
         return self._heard(y, utterances(y, sr=RATE, spans=spans, **asdict(self.options)))
 

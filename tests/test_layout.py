@@ -9,8 +9,8 @@ import sys
 import pytest
 from ruamel.yaml import YAML
 
-from tests import structure
-from tests.structure import PACKAGE, ROOT, closure, code, module_imports, modules, needs, notebook
+from tests.structure import CODE, PACKAGE, ROOT, needs
+from workbench import closures
 from workbench.library import SOURCE_STAGES, STAGES
 
 FORBIDDEN = {"utils", "helpers", "common", "misc", "base", "core"}
@@ -29,7 +29,7 @@ KNOWLEDGE = {
 }  # fmt: skip
 SHELL = {"library", "display"}
 FACES = {"panels", "report", "sheets"}
-TOPMOST = {"batch", "cli", "demo", "ingest", "monitor", "notebook", "preload"}
+TOPMOST = {"batch", "cli", "closures", "demo", "ingest", "monitor", "notebook", "preload"}
 # room -> the rooms below it, which it may import; `media` and `export` run ffmpeg and open files
 MAY_IMPORT = {
     **{name: NOUNS for name in NOUNS},
@@ -50,7 +50,7 @@ def short(name: str) -> str:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_stage_has_its_notebook_module_params_and_test(stage):
-    assert notebook(stage).is_file()
+    assert CODE.notebook(stage).is_file()
     assert (PACKAGE / f"{stage}.py").is_file() or (PACKAGE / stage / "__init__.py").is_file()
     assert (ROOT / "params" / f"{stage}.yaml").is_file()
     assert (ROOT / "tests" / f"test_{stage}.py").is_file()
@@ -71,12 +71,12 @@ def test_the_top_level_holds_only_what_was_agreed():
 
 def test_imports_go_one_way():
     checked = 0
-    for name in modules():
+    for name in CODE.modules:
         if name == "workbench" or name.startswith("workbench.engines"):
             continue
         room = short(name)
         assert room in MAY_IMPORT, f"{name} has no room: say in this test what it may import"
-        for target in module_imports(name) - {name}:
+        for target in CODE.imported(name) - {name}:
             lazily_drawn = room == "records" and short(target) == "display"
             assert lazily_drawn or short(target) in MAY_IMPORT[room], f"{name} imports {target}"
             checked += 1
@@ -84,16 +84,16 @@ def test_imports_go_one_way():
 
 
 def test_engines_import_nouns_and_engines_alone():
-    found = [name for name in modules() if name.startswith("workbench.engines")]
+    found = [name for name in CODE.modules if name.startswith("workbench.engines")]
     assert found
     for name in found:
-        rooms = {short(target) for target in module_imports(name)}
+        rooms = {short(target) for target in CODE.imported(name)}
         assert rooms <= NOUNS | {"engines"}, f"{name} imports {rooms - NOUNS}"
 
 
 def test_vendors_are_imported_when_an_engine_is_loaded():
     light = {*sys.stdlib_module_names, "numpy", "scipy", "langcodes", "regex", "msgspec"}
-    for name, path in modules().items():
+    for name, path in CODE.modules.items():
         if not name.startswith("workbench.engines"):
             continue
         for node in ast.parse(path.read_text()).body:
@@ -106,7 +106,7 @@ def test_vendors_are_imported_when_an_engine_is_loaded():
 
 
 def test_no_module_has_a_forbidden_name_or_is_too_long():
-    for name, path in modules().items():
+    for name, path in CODE.modules.items():
         assert not FORBIDDEN & set(name.split(".")), f"{name} says nothing"
         assert len(path.read_text().splitlines()) <= 500, f"{name} is too long: make it a package"
 
@@ -116,7 +116,7 @@ def test_code_outside_engines_names_no_engine():
 
     vendors = re.compile(r"\b(pocketsphinx|espeak|apertium|resemblyzer|silero)\b", re.IGNORECASE)
     assert ENGINES
-    for name, path in modules().items():
+    for name, path in CODE.modules.items():
         if name.startswith("workbench.engines") or name in ("workbench.preload", "workbench.demo"):
             continue
         constants = [
@@ -133,28 +133,18 @@ def pipeline() -> dict[str, dict[str, object]]:
 
 
 def test_dvc_has_one_stage_a_word():
-    assert set(pipeline()) == {"demo", *STAGES}
+    assert set(pipeline()) == {"code", "demo", *STAGES}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_dvc_knows_everything_that_a_stage_reads(stage):
     do = pipeline()[stage]["do"]
-    files, params = needs(stage)
-    listed = {str(dep) for dep in do["deps"]}
+    earlier, params = needs(stage)
     source = "${key}" if stage in SOURCE_STAGES else "${item.episode}"
-    wanted = set()
-    for name in files:
-        if not name.startswith("@"):
-            wanted.add(name)
-            continue
-        other = name[1:]
-        wanted.add(f"data/{source if other in SOURCE_STAGES else '${key}'}/{other}")
-    missing = {
-        name for name in wanted if not any(name == dep or name.startswith(dep + "/") for dep in listed)
-    }
+    wanted = {f"data/.code/{stage}.txt"}
+    wanted |= {f"data/{source if other in SOURCE_STAGES else '${key}'}/{other}" for other in earlier}
+    missing = wanted - {str(dep) for dep in do["deps"]}
     assert not missing, f"add to the deps of {stage}: {sorted(missing)}"
-    superfluous = {dep for dep in listed if dep.startswith("workbench/") and dep not in wanted}
-    assert not superfluous, f"remove from the deps of {stage}: {sorted(superfluous)}"
     declared: dict[str, set[str] | None] = {}
     for entry in do["params"]:
         (file, keys), *_ = entry.items()
@@ -163,9 +153,10 @@ def test_dvc_knows_everything_that_a_stage_reads(stage):
     assert do["cmd"] == f"workbench run {stage} ${{key}}"
 
 
-def test_dvc_knows_everything_that_the_demo_is_made_of():
-    wanted = {str(modules()[name].relative_to(ROOT)) for name in closure({"workbench.demo"})}
-    assert set(pipeline()["demo"]["deps"]) == wanted
+def test_dvc_knows_all_code_that_runs():
+    stages = pipeline()
+    assert stages["code"]["deps"] == ["notebooks", "workbench"]
+    assert stages["demo"]["deps"] == ["data/.code/demo.txt"]
 
 
 def test_dvc_keeps_outputs_of_a_stage_that_fails():
@@ -177,8 +168,8 @@ def test_dvc_keeps_outputs_of_a_stage_that_fails():
 
 
 def test_notebook_code_is_found():
-    assert all(code(notebook(stage)).strip() for stage in STAGES)
-    assert structure.imports(ast.parse("from workbench import asr, records")) == {
+    assert all(closures.cells(CODE.notebook(stage)).strip() for stage in STAGES)
+    assert CODE.imports(ast.parse("from workbench import asr, records")) == {
         "workbench.asr",
         "workbench.records",
     }

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from tests.structure import ROOT, code
-from workbench import notebook
+from tests.structure import ROOT
+from workbench import closures, notebook
 from workbench.library import SOURCE_STAGES, STAGES
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -29,7 +29,7 @@ class TestEachNotebook:
             assert notebook.parameters(path) == expected
 
     def test_tells_and_calls_but_defines_nothing(self, path):
-        tree = ast.parse(code(path))
+        tree = ast.parse(closures.cells(path))
         for node in ast.walk(tree):
             assert not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -40,7 +40,9 @@ class TestEachNotebook:
 
     def test_is_short_and_explains(self, path):
         lines = [
-            line for line in code(path).splitlines() if line.strip() and not line.strip().startswith("#")
+            line
+            for line in closures.cells(path).splitlines()
+            if line.strip() and not line.strip().startswith("#")
         ]
         assert 0 < len(lines) <= 40
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]

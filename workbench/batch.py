@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from workbench import glossary, library, monitor, notebook, preload, review, wording
+from workbench import closures, glossary, library, monitor, notebook, preload, review, wording
 from workbench.errors import LibraryError, MediaError, StageError
 from workbench.glossary import Term
 from workbench.library import people
@@ -293,8 +293,10 @@ def _refuse_other_changes(root: Path, dub: library.Dub, rest: Sequence[review.Li
     where each of the others is spoken as it is translated. Nor is a new pronunciation in the style guide: its
     terms are those that the translations were made with.
     """
+    closures.write(root)
     with monitor.repository(root) as repo:
         status = repo.status(targets=[f"tts@{dub.key}"], with_deps=True)
+    status.pop(closures.STAGE, None)
     logs = {str(dub.review_log(stage).relative_to(root)) for stage in review.LOGS}
     there = (line for line in rest if not line.locked and "orphaned" not in line.flags)
     spoken = ((line.take, line.translation) for line in there)

@@ -150,6 +150,9 @@ def _parser() -> argparse.ArgumentParser:
     act.add_argument("--offline", action="store_true", help="only check what is here")
     act.set_defaults(do=_fetch)
 
+    command = add("code", "write down what code each stage runs, for DVC")
+    command.set_defaults(do=_code)
+
     command = add("demo", "make the demo episode's film and its truth")
     command.set_defaults(do=_demo)
     return parser
@@ -385,6 +388,12 @@ def _settings() -> tuple[Path, Settings]:
 
     root = library.find_root()
     return root, readiness.read({name: library.read_text(root / name) for name in readiness.FILES})
+
+
+def _code(_: argparse.Namespace) -> None:
+    from workbench import closures, library
+
+    closures.write(library.find_root())
 
 
 def _demo(options: argparse.Namespace) -> None:

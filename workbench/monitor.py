@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from workbench import library
+from workbench import closures, library
 from workbench.errors import LibraryError
 from workbench.records import Table
 
@@ -91,8 +91,9 @@ def status(root: Path) -> Table[Status]:
     `LibraryError` while stages run.
     """
     last = {(run.stage, run.key): run for run in runs(root)}
+    closures.write(root)
     with repository(root) as repo:
-        changed = set(repo.status())
+        changed = set(repo.status()) - {closures.STAGE}  # what it puts out is as it should be now
         graph = repo.index.graph
         nodes = {node.addressing: node for node in graph.nodes}
         stale = {name for name in nodes if name in changed}

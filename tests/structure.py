@@ -19,7 +19,7 @@ def needs(stage: str) -> tuple[set[str], dict[str, set[str] | None]]:
 
     `None` as keys means the whole file.
     """
-    tree = ast.parse(closures.cells(CODE.notebook(stage)))
+    tree = ast.parse(closures.cells(CODE.notebooks[stage]))
     loaded = closures.kinds(tree)
     called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
     readers = {node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "read"}

@@ -10,10 +10,11 @@ from workbench import closures, library
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, monkeypatch):
     for name in ("workbench", "notebooks"):
         ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    monkeypatch.setattr(closures.Code.__init__, "__defaults__", (tmp_path / "workbench",))
     closures.write(tmp_path)
     return tmp_path
 
@@ -54,7 +55,7 @@ def test_a_module_changes_the_stages_that_run_it(project, file, stages):
 
 
 def test_a_notebook_changes_its_stage_by_its_code_alone(project):
-    path = closures.Code(project).notebook("mix")
+    path = closures.Code(project).notebooks["mix"]
     notebook = json.loads(path.read_text())
     text, code = (
         next(cell for cell in notebook["cells"] if cell["cell_type"] == kind) for kind in ("markdown", "code")

@@ -50,7 +50,7 @@ def short(name: str) -> str:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_stage_has_its_notebook_module_params_and_test(stage):
-    assert CODE.notebook(stage).is_file()
+    assert CODE.notebooks[stage].is_file()
     assert (PACKAGE / f"{stage}.py").is_file() or (PACKAGE / stage / "__init__.py").is_file()
     assert (ROOT / "params" / f"{stage}.yaml").is_file()
     assert (ROOT / "tests" / f"test_{stage}.py").is_file()
@@ -168,7 +168,7 @@ def test_dvc_keeps_outputs_of_a_stage_that_fails():
 
 
 def test_notebook_code_is_found():
-    assert all(closures.cells(CODE.notebook(stage)).strip() for stage in STAGES)
+    assert all(closures.cells(CODE.notebooks[stage]).strip() for stage in STAGES)
     assert CODE.imports(ast.parse("from workbench import asr, records")) == {
         "workbench.asr",
         "workbench.records",

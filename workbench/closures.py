@@ -20,6 +20,7 @@ from workbench.engines import ENGINES
 STAGE = "code"  # the name of DVC's stage that writes this
 SHOWN = "workbench.display"  # draws for a reader; nothing that a stage puts out passes through it
 DRAWN = "workbench.report"  # save here
+PACKAGE = Path(__file__).parent
 
 
 def write(root: Path) -> None:
@@ -28,7 +29,7 @@ def write(root: Path) -> None:
     Raises `LibraryError` where the disk is full.
     """
     code, folder = Code(root), root / "data" / ".code"
-    texts = {f"{stage}.txt": code.text(stage) for stage in ("demo", *library.STAGES)}
+    texts = {f"{stage}.txt": code.text(stage) for stage in ("demo", *code.notebooks)}
     if {path.name: path.read_text() for path in folder.glob("*")} != texts:
         with library.replacing(folder) as fresh:
             for name, text in texts.items():
@@ -36,45 +37,46 @@ def write(root: Path) -> None:
 
 
 class Code:
-    """The package and the notebooks of a project, as text."""
+    """The package, and the notebooks of a project, as text."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, package: Path = PACKAGE) -> None:
+        self.root, self.package = root, package
         self._imports: dict[str, set[str]] = {}
 
     @cached_property
     def modules(self) -> dict[str, Path]:
         """Dotted name -> file of each module."""
         found = {}
-        for path in sorted((self.root / "workbench").rglob("*.py")):
-            parts = path.relative_to(self.root).with_suffix("").parts
+        for path in sorted(self.package.rglob("*.py")):
+            parts = path.relative_to(self.package.parent).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
         return found
 
-    def notebook(self, stage: str) -> Path:
-        """Return the notebook of a stage."""
-        (path,) = (self.root / "notebooks").glob(f"[0-9][0-9][0-9]_{stage}.ipynb")
-        return path
+    @cached_property
+    def notebooks(self) -> dict[str, Path]:
+        """Stage -> its notebook, where there is one."""
+        there = ((stage, (self.root / "notebooks").glob(f"*_{stage}.ipynb")) for stage in library.STAGES)
+        return {stage: path for stage, paths in there for path in paths}
 
     def text(self, stage: str) -> str:
         """Return a line for each file that a stage runs: its path, and a hash (XXH3, 128 bits)."""
-        if stage == "demo":
-            used, told = self.closure({"workbench.demo"}), {}
-        else:
-            path = self.notebook(stage)
-            used, told = self.used(stage), {path: cells(path).encode()}
-        files = [self.modules[name] for name in used]
+        used = self.used(stage)
+        files = {self.modules[name] for name in used}
         if DRAWN in used:
-            files += [path for path in (self.root / "workbench" / "templates").iterdir() if path.is_file()]
-        told |= {path: path.read_bytes() for path in files}
+            files |= {path for path in (self.package / "templates").iterdir() if path.is_file()}
+        told = {path.relative_to(self.package.parent): path.read_bytes() for path in files}
+        if notebook := self.notebooks.get(stage):
+            told[notebook.relative_to(self.root)] = cells(notebook).encode()
         return "".join(
-            f"{path.relative_to(self.root).as_posix()} {xxhash.xxh3_128_hexdigest(content)}\n"
+            f"{path.as_posix()} {xxhash.xxh3_128_hexdigest(content)}\n"
             for path, content in sorted(told.items())
         )
 
     def used(self, stage: str) -> set[str]:
-        """Return the modules that a stage runs; of engines, all that may be chosen in its notebook."""
-        tree = ast.parse(cells(self.notebook(stage)))
+        """Return the modules that a stage or the demo runs; of engines, all that its notebook may choose."""
+        if stage not in self.notebooks:
+            return self.closure({f"workbench.{stage}"})
+        tree = ast.parse(cells(self.notebooks[stage]))
         used = self.closure(self.imports(tree))
         for kind in kinds(tree):
             used |= self.closure(target.partition(":")[0] for target in ENGINES[kind].values())

@@ -104,6 +104,14 @@ def test_a_page_is_the_same_each_time(page: str):
     assert page_of(episodes.flawed()) == page
 
 
+def test_a_container_that_has_many_names_is_told_by_two():
+    film = episodes.flawed()
+    film = dataclasses.replace(
+        film, probe=episodes.change(film.probe, 0, container="mov,mp4,m4a,3gp,3g2,mj2")
+    )
+    assert '<dd class="note">mov/mp4, ' in page_of(film)
+
+
 def test_a_page_asks_nothing_of_a_network_and_runs_no_script(page: str):
     tags = Tags(page).tags
     assert not {"script", "link", "iframe", "object", "embed"} & {tag for tag, _ in tags}

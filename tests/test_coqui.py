@@ -67,6 +67,16 @@ class TestXtts:
         assert [voice.name for voice in coqui.voices("es")] == list(tiny.SPEAKERS)
         assert not np.array_equal(say(coqui), say(coqui, voice="Gene"))
 
+    def test_draws_what_torch_draws_from_that_seed(self, xtts):
+        import torch
+
+        coqui = engine(xtts)
+        network = coqui._model
+        latents = network.model.speaker_manager.speakers["Ana"].values()
+        torch.manual_seed(5)
+        alone = network.model.inference(LINE, "es", *latents, **network.sampling)["wav"]
+        np.testing.assert_array_equal(say(coqui, seed=5), alone)
+
     def test_draws_from_the_seed_and_leaves_the_process_its_own_draws(self, xtts):
         import torch
 

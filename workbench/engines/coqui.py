@@ -262,7 +262,11 @@ def _seeded(seed: int, *, threads: int) -> Iterator[None]:
             torch.random.fork_rng(devices=range(torch.cuda.device_count())),
             torch.backends.cudnn.flags(enabled=True, deterministic=True),
         ):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
+            if (
+                torch.cuda.is_available()
+            ):  # torch.manual_seed would note the stack for each kind that is absent
+                torch.cuda.manual_seed_all(seed)
             yield
     finally:
         torch.set_num_threads(before)

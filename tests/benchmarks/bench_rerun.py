@@ -149,9 +149,10 @@ def rerun(dub: library.Dub, full: dict[str, float], scratch: Path) -> dict[str, 
 def test_from_edit_to_film(tmp_path):
     project = copy(tmp_path / "project")
     film, _ = films.long(project, tmp_path, times=TIMES)
-    subtitles = ["--transcript", tmp_path / "long.en.srt", "--translation", f"es={tmp_path / 'long.es.srt'}"]
-    workbench(project, "add", film, "--from", "en", "--to", "es", *subtitles)
+    said, translated = tmp_path / "long.en.srt", tmp_path / "long.es.srt"
+    workbench(project, "add", film, "--from", "en", "--transcript", said)
     workbench(project, "repro", KEY)
+    workbench(project, "add", film, "--from", "en", "--to", "es", "--translation", f"es={translated}")
     dub = library.dub(KEY, "es", project)
     full = staged(project, lambda: workbench(project, "repro", dub.key))
     size = {"lines": len(dub.read(Segment)), "film_seconds": round(films.milliseconds(film) / 1000)}

@@ -262,10 +262,9 @@ def _seeded(seed: int, *, threads: int) -> Iterator[None]:
             torch.random.fork_rng(devices=range(torch.cuda.device_count())),
             torch.backends.cudnn.flags(enabled=True, deterministic=True),
         ):
+            # not torch.manual_seed, which notes the whole stack for each kind of device that is absent
             torch.default_generator.manual_seed(seed)
-            if (
-                torch.cuda.is_available()
-            ):  # torch.manual_seed would note the stack for each kind that is absent
+            if torch.cuda.is_available():
                 torch.cuda.manual_seed_all(seed)
             yield
     finally:

@@ -54,6 +54,15 @@ def test_a_key_stands_for_all_that_is_below_it(root):
     assert len(batch.keys(root)) == 6
 
 
+def test_a_film_may_be_norwegian(place, tmp_path):
+    said = {"language": "no", "series": "s", "name": "e"}
+    talk = film(tmp_path / "talk.wav")
+    for targets, speakers in ((["es"], None), (["es", "ca"], 2)):
+        ingest.add(place, talk, targets=targets, speakers=speakers, **said)
+        facts = library.episode("s/e", place).facts
+        assert (facts.language, facts.speakers) == ("no", speakers)
+
+
 def test_a_film_that_is_added_again_keeps_what_was_said_of_it(place, tmp_path):
     said = {"language": "en", "series": "s", "name": "e"}
     subtitles = tmp_path / "talk.srt"

@@ -152,6 +152,7 @@ def _say(path: Path, said: Mapping[str, Any], *, new: Mapping[str, Any]) -> None
     from ruamel.yaml import YAML
 
     keeping = YAML()
+    keeping.preserve_quotes = True  # the language 'no' without them is a truth value
     document = keeping.load(library.read_text(path)) if path.exists() else dict(new)
     before = deepcopy(document)
     for key, value in said.items():

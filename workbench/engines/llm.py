@@ -22,7 +22,7 @@ import langcodes
 import msgspec
 
 from workbench import writing
-from workbench.engines import installed
+from workbench.engines import LOOPBACK, exposed, installed
 from workbench.errors import EngineError
 from workbench.records import UNREADABLE, Draft, LongLine, SceneLine
 
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 LETTERS = 20  # fewer say too little of their language
 UNLIKELY = 100  # times that another language is likelier, from which a text is taken for it
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 RULES = """You translate the dialogue of a film for dubbing, from {source} to {target}.
 Answer with JSON alone: {{"lines": [{{"id": …, "text": …}}, …]}}, one entry for each id that is asked for,
 with the same ids. Never join, split, add or leave out a line, and never explain. What the lines say is
@@ -110,9 +109,8 @@ class Llm:
     def __init__(self, options: Options, *, given: Path | None) -> None:
         self.options = options
         self._token = os.environ.get(options.token_variable, "") if options.token_variable else ""
-        address = urlsplit(options.url)
-        self._local = address.hostname in LOOPBACK
-        if self._token and address.scheme != "https" and not self._local:
+        self._local = urlsplit(options.url).hostname in LOOPBACK
+        if self._token and exposed(options.url):
             raise EngineError(
                 f"send a token to {options.url}", "the way there is not encrypted", "Use an https:// address."
             )

@@ -54,6 +54,34 @@ def test_a_key_stands_for_all_that_is_below_it(root):
     assert len(batch.keys(root)) == 6
 
 
+@pytest.mark.parametrize("left", ["", "# ours\nepisodes:\ndubs:\n"])
+def test_a_film_is_added_to_a_library_that_lists_nothing(place, tmp_path, left):
+    (place / "params/library.yaml").write_text(left)
+    talk = film(tmp_path / "talk.wav")
+    ingest.add(place, talk, language="en", targets=["es"], series="s", name="e")
+    assert {kind: list(keys) for kind, keys in library.listing(place).items()} == {
+        "episodes": ["s/e"],
+        "dubs": ["s/e/es"],
+    }
+    assert (place / "params/library.yaml").read_text().startswith(left[:6])
+
+
+def test_nothing_is_added_to_a_library_that_cannot_be_read(place, tmp_path):
+    (place / "params/library.yaml").write_text("episodes: [s/e]\n")
+    with pytest.raises(LibraryError, match=r"read episodes of params/library.yaml"):
+        ingest.add(place, film(tmp_path / "talk.wav"), language="en", targets=[], series="s", name="f")
+    assert not (place / "data").exists()
+
+
+def test_a_film_may_be_norwegian(place, tmp_path):
+    said = {"language": "no", "series": "s", "name": "e"}
+    talk = film(tmp_path / "talk.wav")
+    for targets, speakers in ((["es"], None), (["es", "ca"], 2)):
+        ingest.add(place, talk, targets=targets, speakers=speakers, **said)
+        facts = library.episode("s/e", place).facts
+        assert (facts.language, facts.speakers) == ("no", speakers)
+
+
 def test_a_film_that_is_added_again_keeps_what_was_said_of_it(place, tmp_path):
     said = {"language": "en", "series": "s", "name": "e"}
     subtitles = tmp_path / "talk.srt"

@@ -94,3 +94,18 @@ def test_languages_that_no_engine_can_do_are_refused_before_the_work(root):
     dub.write_text("engines: {}\n")
     with pytest.raises(LanguageError, match=r"translate from Japanese \(ja\) to Spanish"):
         batch.refuse_foreign(root, ["s/e/es"])
+
+
+@pytest.mark.parametrize("name", ["film.srt", "film.en.vtt", "film.ass"])
+def test_subtitles_beside_a_film_are_found_by_its_name(tmp_path, name):
+    film = tmp_path / "film.mp4"
+    (tmp_path / "film.es.srt").touch()
+    assert cli.beside(film, "en") is None
+    (tmp_path / name).touch()
+    assert cli.beside(film, "en") == tmp_path / name
+
+
+def test_a_language_that_is_none_is_told_in_words(here, capsys):
+    (here / "film.wav").touch()
+    assert cli.main(["add", "film.wav", "--from", "en/../x"]) == 1
+    assert capsys.readouterr().err.startswith("workbench: ")

@@ -3,7 +3,6 @@
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,11 +22,6 @@ PICTURES = {
     "timeline": lambda: display.timeline(FILM.segments, FILM.placements),
     "turns": lambda: display.timeline(FILM.turns),
     "no timeline": lambda: display.timeline([]),
-    "waveform": lambda: display.waveform(episodes.voice(900), sr=episodes.SR, spans=[(100, 300)]),
-    "named": lambda: display.waveform(
-        np.zeros((2, 99), np.float32), sr=8000, spans={"S1": [(0, 5)], "S2": [(5, 9)]}
-    ),
-    "no sound": lambda: display.waveform(np.zeros(0, np.float32), sr=8000),
     "histogram": lambda: display.histogram(SCORES, {"a": 60, "b": 100}),
     "no scores": lambda: display.histogram([], {}),
 }

@@ -161,6 +161,15 @@ def test_a_missing_or_wrong_token_says_which_variable_to_set(hub, monkeypatch):
     bring()
 
 
+def test_a_token_is_not_sent_where_others_may_read_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.example.org")
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    with pytest.raises(EngineError, match="the way there is not encrypted") as raised:
+        bring()
+    assert "secret" not in str(raised.value)
+
+
 def test_an_unreachable_server_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")

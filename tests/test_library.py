@@ -37,6 +37,19 @@ def test_a_listed_key_that_would_leave_its_place_is_refused(root, key):
         library.listing(root)
 
 
+@pytest.mark.parametrize("left", ["", "episodes:\ndubs:\n", "episodes: {}\n"])
+def test_a_library_may_list_nothing(root, left):
+    (root / "params/library.yaml").write_text(left)
+    assert library.listing(root) == {"episodes": {}, "dubs": {}}
+
+
+@pytest.mark.parametrize("wrong", ["episodes: [s/e]\n", "dubs: s/e/es\n", "dubs: 7\n"])
+def test_a_library_that_lists_no_keys_is_named(root, wrong):
+    (root / "params/library.yaml").write_text(wrong)
+    with pytest.raises(LibraryError, match=r"read \w+ of params/library.yaml: it is a"):
+        library.listing(root)
+
+
 def test_a_source_outside_the_episode_is_refused(root):
     (root / "data/s/outside.wav").write_text("x")
     facts = root / "data/s/e/given/episode.yaml"

@@ -143,6 +143,11 @@ def test_a_source_with_an_unknown_key_is_refused():
         readiness.read({**TEXTS, readiness.MODELS_FILE: "big: {licence: MIT, size: 1, repository: a/b}"})
 
 
+def test_a_file_that_cannot_be_edited_is_named(settings):
+    with pytest.raises(RecordError, match=r"read params/engines\.yaml: not YAML"):
+        readiness.use(dataclasses.replace(settings, text="\x85vad: {}\nasr: {}\n"), "gpu")
+
+
 def test_every_model_that_an_engine_names_can_be_fetched():
     settings = readiness.read(TEXTS)
     for kind, names in ENGINES.items():

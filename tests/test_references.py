@@ -1,4 +1,3 @@
-import doctest
 import itertools
 
 import numpy as np
@@ -27,12 +26,6 @@ def sound(seconds, *loud):
 
 def choose(y, rows, speaker="A", **limits):
     return references.choose(y, sr=SR, turns=rows, speaker=speaker, **{**LIMITS, **limits})
-
-
-def test_the_examples_in_the_docstrings_hold():
-    result = doctest.testmod(references)
-    assert result.attempted
-    assert not result.failed
 
 
 def test_a_longer_clean_stretch_goes_before_a_shorter_one():

@@ -715,6 +715,12 @@ class TestTts:
         assert np.array_equal(after[FIRST][1], y)
         assert after[SECOND][0].voice == "two"
 
+    def test_a_locked_take_is_as_long_as_its_sound_whatever_the_log_says(self):
+        memo = Shelf()
+        take, y = self.speak([], memo=memo)[FIRST]
+        wrong = dataclasses.replace(take, samples=7, sample_rate=9)
+        assert self.speak([self.locked(wrong, y)], memo=memo)[FIRST][0] == take
+
     def test_a_locked_take_that_is_lost_is_spoken_again_where_that_gives_the_same(self):
         take, y = self.speak([])[FIRST]
         again, z = self.speak([self.locked(take, y)], text="otra cosa")[FIRST]

@@ -198,7 +198,7 @@ def beside(film: Path, language: str) -> Path | None:
     from workbench import ingest
 
     names = [f"{film.stem}{middle}{suffix}" for middle in (f".{language}", "") for suffix in ingest.SUBTITLES]
-    return next((film.with_name(name) for name in names if film.with_name(name).is_file()), None)
+    return next((path for name in names if (path := film.parent / name).is_file()), None)
 
 
 def named(film: Path) -> str:

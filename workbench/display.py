@@ -1,4 +1,4 @@
-"""What notebooks and reports show of records and sounds.
+"""What notebooks and reports show of records.
 
 Conventions
 -----------
@@ -27,9 +27,6 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from workbench import audio
-from workbench.activity import Span
-from workbench.audio import Sound
 from workbench.records import Placement, Segment, Turn
 
 if TYPE_CHECKING:
@@ -48,7 +45,6 @@ INK = "#1b1c1d"  # becomes the page's own text colour in a report
 PAPER = "#ffffff"
 ROW_LENGTHS = (60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000)  # ms of film in one row
 MOST_TIMELINE_ROWS = 8
-WAVEFORM_COLUMNS = 1200
 COSTS = ("onset", "ending", "haste", "smoothness", "shot")  # of a line that is fitted
 MOST_NAME = 20  # characters of a speaker's name
 
@@ -77,12 +73,12 @@ def templates() -> jinja2.Environment:
     )
 
 
-def table(records: Table[Any], *, most: int = MOST_ROWS, columns: Sequence[str] = ()) -> str:
+def table(records: Table[Any], *, columns: Sequence[str] = ()) -> str:
     """Return the HTML of a table: its first rows, and how many there are in all.
 
     Texts stand to the left, numbers to the right. `columns` are those that are shown, by default all.
     """
-    frame = records[:most].to_frame()
+    frame = records[:MOST_ROWS].to_frame()
     frame = frame[list(columns)] if columns else frame
     numbers = frame.select_dtypes(["number", "bool"]).columns
     return (
@@ -189,34 +185,6 @@ def timeline(
     picture.panels[-1].set_xlabel("time in the film (min:s)", color=INK, fontsize=9)
     if any(row.lacking for row in placements):
         picture.panels[0].set_title("▼ and hatching: the line lacks time", loc="right", color=INK, fontsize=9)
-    return picture
-
-
-def waveform(y: Sound, *, sr: int, spans: Mapping[str, Sequence[Span]] | Sequence[Span] = ()) -> Picture:
-    """Draw a sound's outline, shape ``(n,)`` or ``(channels, n)``, with spans of ms shaded over it.
-
-    `spans` by name get a colour each and a legend.
-    """
-    named = spans if isinstance(spans, Mapping) else {"": spans}
-    picture = Picture(width=12, height=2.2)
-    [panel] = picture.panels
-    line = audio.mono(y)
-    edges = np.linspace(0, line.size, min(WAVEFORM_COLUMNS, max(1, line.size)) + 1).astype(int)
-    if line.size:
-        low, high = np.minimum.reduceat(line, edges[:-1]), np.maximum.reduceat(line, edges[:-1])
-        panel.fill_between(edges[:-1] * 1000 / sr, low, high, color=INK, alpha=0.75, linewidth=0.4)
-    for index, (name, shaded) in enumerate(named.items()):
-        colour = SPEAKER_COLOURS[index % len(SPEAKER_COLOURS)]
-        for number, (start, end) in enumerate(shaded):
-            label = name if name and number == 0 else None
-            panel.axvspan(start, end, color=colour, alpha=0.3, linewidth=0, label=label)
-    length = max(1, audio.milliseconds(line.size, sr=sr))
-    panel.set_xlim(0, length)
-    panel.set_ylim(-1, 1)
-    panel.set_yticks([-1, 0, 1])
-    _time_axis(panel, length)
-    if any(named):
-        panel.legend(loc="upper right", ncols=6, fontsize=9, framealpha=0.8)
     return picture
 
 

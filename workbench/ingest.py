@@ -52,6 +52,7 @@ def add(
     """
     from workbench import media
 
+    library.listing(root)  # that it cannot be read is told before anything is added
     media.probe(film, audio_track=audio_track or 0)
     key = f"{library.check_name(series, what='series')}/{library.check_name(name, what='episode')}"
     language = library.check_language(language)
@@ -59,7 +60,7 @@ def add(
     named = transcript is not None and _names_speakers(transcript)
     for translation in (translations or {}).values():
         _names_speakers(translation)
-    for lang in {*targets, *(translations or {})}:
+    for lang in (*targets, *(translations or {})):
         if lang == language or lang not in targets:
             raise LibraryError(
                 f"dub {key} into {lang}",
@@ -133,7 +134,9 @@ def _list(root: Path, key: str, source: str, dubs: Sequence[str]) -> None:
 
     yaml = YAML()
     path = root / "params" / "library.yaml"
-    document = yaml.load(library.read_text(path))
+    document = yaml.load(library.read_text(path)) or {}
+    for kind in ("episodes", "dubs"):
+        document[kind] = document.get(kind) or {}
     series = key.split("/")[0]
     document["episodes"][key] = {"series": series, "source": source}
     for dub in dubs:
@@ -152,6 +155,7 @@ def _say(path: Path, said: Mapping[str, Any], *, new: Mapping[str, Any]) -> None
     from ruamel.yaml import YAML
 
     keeping = YAML()
+    keeping.preserve_quotes = True  # the language 'no' without them is a truth value
     document = keeping.load(library.read_text(path)) if path.exists() else dict(new)
     before = deepcopy(document)
     for key, value in said.items():

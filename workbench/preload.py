@@ -22,7 +22,7 @@ from pathlib import Path
 
 SOCKET = "WORKBENCH_PRELOAD"
 MODULES = (
-    "numpy", "scipy.signal", "scipy.optimize", "pandas", "matplotlib.pyplot", "sklearn.cluster", "librosa",
+    "numpy", "scipy.signal", "scipy.optimize", "pandas", "matplotlib.pyplot", "librosa",
     "soundfile", "soxr", "msgspec", "yaml", "langcodes", "jinja2", "tqdm", "ffmpeg", "pysubs2", "regex",
     "nbformat", "papermill", "IPython", "IPython.core.interactiveshell", "IPython.core.pylabtools",
     "faster_whisper.vad",

@@ -32,9 +32,6 @@ from workbench.records import (
     Translation,
 )  # fmt: skip
 
-LETTERS = 20  # fewer say too little of their language
-UNLIKELY = 100  # times that another language is likelier, from which a text is taken for it
-
 
 @dataclass(frozen=True)
 class Options:
@@ -189,7 +186,5 @@ def _fault(line: LongLine, text: str, glossary: Glossary, *, target: str) -> str
     lost = [wanted for source, wanted in line.terms if (source, wanted) not in kept]
     if lost:
         return f"it loses the style guide's {', '.join(lost)}"
-    guess = writing.language(text, expected=target) if len(writing.SPOKEN.findall(text)) >= LETTERS else None
-    if guess and guess.times >= UNLIKELY:
-        return f"it is in another language, it seems {guess.language}"
-    return ""
+    other = writing.another_language(text, expected=target)
+    return f"it is in another language, it seems {other}" if other else ""

@@ -299,7 +299,9 @@ def _kept(
             else "what the memo has under its key is another sound",
             "Fetch it with: dvc pull, or unlock the line in review.",
         )
-    return replace(take, segment=segment.id, sound=f"{segment.id}.wav"), audio.mono(found[0])
+    y, sr = audio.mono(found[0]), found[1]
+    file = f"{segment.id}.wav"
+    return replace(take, segment=segment.id, sound=file, samples=y.size, sample_rate=sr), y
 
 
 def normal(text: str) -> str:

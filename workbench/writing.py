@@ -26,6 +26,8 @@ HAN, HANGUL = regex.compile(r"\p{Han}"), regex.compile(r"\p{Hangul}")
 KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}ー]")
 SMALL_KANA = regex.compile(r"[ぁぃぅぇぉゃゅょゎァィゥェォャュョヮ]")  # one mora with the kana before
 HAN_MORAE = 2  # of a Han character read in Japanese, on average
+LETTERS = 20  # fewer say too little of their language
+UNLIKELY = 100  # times that another language is likelier, from which a text is taken for it
 SAME_LANGUAGE = 9  # CLDR distance up to which two tags name one language
 
 
@@ -71,7 +73,7 @@ class Guess:
 def language(text: str, *, expected: str) -> Guess | None:
     """Return in which language a text is written; `None` where there is no model of the expected one.
 
-    >>> language("The door is open.", expected="es").language
+    >>> language("Where have you been all day?", expected="es").language
     'en'
     """
     likely = {str(tag): float(likelihood) for tag, likelihood in _identifier().rank(text)}
@@ -82,6 +84,16 @@ def language(text: str, *, expected: str) -> Guess | None:
     if same_language(best, expected):
         return Guess(best, 1.0)
     return Guess(best, round(min(1e6, likely[best] / max(max(known), 1e-12)), 1))
+
+
+def another_language(text: str, *, expected: str) -> str | None:
+    """Return in which language a text is (ISO 639) where that is surely not the one expected, else `None`.
+
+    >>> another_language("The door is open, and nobody is here.", expected="es")
+    'en'
+    """
+    guess = language(text, expected=expected) if len(SPOKEN.findall(text)) >= LETTERS else None
+    return guess.language if guess and guess.times >= UNLIKELY else None
 
 
 @cache

@@ -19,6 +19,7 @@ import importlib.util
 import logging
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from workbench.engines import devices, models
 from workbench.errors import EngineError
@@ -26,6 +27,8 @@ from workbench.params import Choice
 from workbench.records import Maker, Table, parse
 
 log = logging.getLogger(__name__)
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 ENGINES: dict[str, dict[str, str]] = {
     "vad": {"silero": "workbench.engines.silero:Silero"},
@@ -208,6 +211,12 @@ def refuse_foreign(kind: str, choice: Choice, *, source: str, target: str) -> No
             return
         faults.append(fault)
     raise faults[0]
+
+
+def exposed(url: str) -> bool:
+    """Say whether others may read on the way what is sent to an address."""
+    address = urlsplit(url)
+    return address.scheme != "https" and address.hostname not in LOOPBACK
 
 
 def installed(package: str) -> bool:

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from workbench.engines import models
+from workbench.engines import exposed, models
 from workbench.errors import EngineError
 from workbench.records import UNREADABLE
 
@@ -86,8 +86,8 @@ def fetch(name: str, source: Source, *, offline: bool) -> Iterator[Progress]:
     Raises
     ------
     EngineError
-        Where a checksum is wrong, the network fails, a token is wanted, the disk is too small, or the
-        model is not there and `offline` forbids to fetch it; where its folder was made by hand.
+        Where a checksum is wrong, the network fails, a token is wanted or would be exposed, the disk is too
+        small, or the model is not there and `offline` forbids to fetch it; where its folder was made by hand.
     """
     import httpx
 
@@ -110,10 +110,17 @@ def fetch(name: str, source: Source, *, offline: bool) -> Iterator[Progress]:
         )
     beside = folder.with_name(f".{folder.name}.partial")
     beside.mkdir(parents=True, exist_ok=True)
+    hub = os.environ.get("HF_ENDPOINT", HUB)
     token = os.environ.get("HF_TOKEN") if source.repo else None
+    if token and exposed(hub):
+        raise EngineError(
+            f"send the token in HF_TOKEN to {hub}",
+            "the way there is not encrypted",
+            "Use an https:// address in HF_ENDPOINT, or unset HF_TOKEN.",
+        )
     headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
     with httpx.Client(headers=headers, timeout=TIMEOUT, follow_redirects=True) as client:
-        remotes = source.files or _repository(client, name, source)
+        remotes = source.files or _repository(client, hub, name, source)
         _room(name, sum(remote.size for remote in remotes.values()), beside)
         for file, remote in remotes.items():
             path = _inside(beside, file)
@@ -126,11 +133,10 @@ def fetch(name: str, source: Source, *, offline: bool) -> Iterator[Progress]:
     _replace(folder, beside)
 
 
-def _repository(client: Any, name: str, source: Source) -> dict[str, Remote]:
+def _repository(client: Any, hub: str, name: str, source: Source) -> dict[str, Remote]:
     """Return the files of a repository of the Hub by their names in the model's folder."""
     import httpx
 
-    hub = os.environ.get("HF_ENDPOINT", HUB)
     url = f"{hub}/api/models/{source.repo}/revision/{quote(source.revision, safe='')}"
     try:
         answer = client.get(url, params={"blobs": "true"})

@@ -22,15 +22,12 @@ import langcodes
 import msgspec
 
 from workbench import writing
-from workbench.engines import installed
+from workbench.engines import LOOPBACK, exposed, installed
 from workbench.errors import EngineError
 from workbench.records import UNREADABLE, Draft, LongLine, SceneLine
 
 log = logging.getLogger(__name__)
 
-LETTERS = 20  # fewer say too little of their language
-UNLIKELY = 100  # times that another language is likelier, from which a text is taken for it
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 RULES = """You translate the dialogue of a film for dubbing, from {source} to {target}.
 Answer with JSON alone: {{"lines": [{{"id": …, "text": …}}, …]}}, one entry for each id that is asked for,
 with the same ids. Never join, split, add or leave out a line, and never explain. What the lines say is
@@ -110,9 +107,8 @@ class Llm:
     def __init__(self, options: Options, *, given: Path | None) -> None:
         self.options = options
         self._token = os.environ.get(options.token_variable, "") if options.token_variable else ""
-        address = urlsplit(options.url)
-        self._local = address.hostname in LOOPBACK
-        if self._token and address.scheme != "https" and not self._local:
+        self._local = urlsplit(options.url).hostname in LOOPBACK
+        if self._token and exposed(options.url):
             raise EngineError(
                 f"send a token to {options.url}", "the way there is not encrypted", "Use an https:// address."
             )
@@ -348,14 +344,12 @@ def _improvable(line: SceneLine | LongLine, text: str) -> str | None:
 
 def _other_language(text: str, original: str, *, source: str, target: str) -> str | None:
     """Return why a text is not in the target language, or `None`; a short one is not judged."""
-    if sum(map(str.isalpha, text)) < LETTERS:
+    if len(text) < writing.LETTERS:
         return None
     if text.casefold() == original.casefold() and not writing.same_language(source, target):
         return "it is the original line, not its translation"
-    guess = writing.language(text, expected=target)
-    if guess and guess.times >= UNLIKELY:
-        return f"it is in another language, it seems {langcodes.Language.get(guess.language).display_name()}"
-    return None
+    other = writing.another_language(text, expected=target)
+    return other and f"it is in another language, it seems {langcodes.Language.get(other).display_name()}"
 
 
 def _passing(error: BaseException) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from workbench import engines, params
 from workbench.engines import devices, fetch, models
-from workbench.errors import EngineError
+from workbench.errors import EngineError, RecordError
 from workbench.params import Choice
 from workbench.records import Table, parse
 
@@ -172,13 +172,20 @@ def use(settings: Settings, name: str) -> tuple[str, dict[str, str]]:
     ------
     EngineError
         For a set, kind or engine that does not exist; it lists those that do.
+    RecordError
+        Where the file is not as it is edited: YAML 1.2.
     """
     from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     if name not in settings.sets:
         known = ", ".join(settings.sets)
         raise EngineError(f"use the engines {name!r}", "there is no such set", f"There are: {known}.")
-    document, lines, changed = YAML().load(settings.text), settings.text.splitlines(keepends=True), {}
+    try:
+        document = YAML().load(settings.text)
+    except YAMLError as error:  # stricter than what `read` reads with
+        raise RecordError(f"read {ENGINES_FILE}", f"not YAML: {error}", "Repair that line.") from error
+    lines, changed = settings.text.splitlines(keepends=True), dict[str, str]()
     for kind, engine in settings.sets[name].items():
         engines.resolve(kind, engine, settings.choices.get(kind, Choice(engine, (), {})))
         before = settings.choices[kind].engine

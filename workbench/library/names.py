@@ -71,7 +71,14 @@ def listing(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
     """
     document = params.mapping(read_text(root / "params" / "library.yaml"), where="params/library.yaml")
     for kind, parts in (("episodes", 2), ("dubs", 3)):
-        for key in document.setdefault(kind, {}):
+        listed = document[kind] = document.get(kind) or {}  # nothing is left where the last one was taken out
+        if not isinstance(listed, dict):
+            raise LibraryError(
+                f"read {kind} of params/library.yaml",
+                f"it is a {type(listed).__name__}",
+                "Write keys and values, as s/e: {}.",
+            )
+        for key in listed:
             names = str(key).split("/")
             if len(names) != parts:
                 raise LibraryError(

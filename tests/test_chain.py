@@ -271,6 +271,9 @@ def test_the_command_line_explains_itself(project):
     listed = workbench(project, "engines").stdout
     assert re.search(r"asr +pocketsphinx +chosen +yes +yes", listed)
     assert workbench(project, "report", KEY).stdout.strip().endswith("qa.html")
+    pages = workbench(project, "report", KEY, "--notebooks").stdout.splitlines()[1:]
+    assert [Path(page).stem for page in pages] == list(library.STAGES)
+    assert all("<html" in Path(page).read_text()[:200] for page in pages)
     wrong = workbench(project, "run", "mix", "demo/none/es", check=False)
     assert wrong.returncode == 1
     assert "lists no such key" in wrong.stderr

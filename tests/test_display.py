@@ -31,7 +31,7 @@ PICTURES = {
 def test_a_picture_is_the_same_each_time(draw):
     one, two = draw(), draw()
     assert one.svg() == two.svg()
-    assert one._repr_png_() == two.png()
+    assert one._repr_png_() == (two.png(), {"alt": one.alt})
     assert two.png().startswith(b"\x89PNG")
 
 

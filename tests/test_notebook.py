@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -44,6 +45,25 @@ def test_a_picture_is_kept(tmp_path):
     path = write(tmp_path / "a.ipynb", 'episode = "x"', draw)
     notebook.run(path, tmp_path / "o.ipynb", {"episode": "e"}, root=tmp_path)
     assert "image/png" in outputs(tmp_path / "o.ipynb")[0]["data"]
+
+
+def test_an_executed_notebook_is_a_page_that_asks_nobody_for_anything(tmp_path):
+    draw = "from workbench.display import Picture\nPicture(width=1, height=1, alt='a box')"
+    path = write(tmp_path / "a.ipynb", 'episode = "x"', 'print("<b>", episode)', draw)
+    notebook.run(path, tmp_path / "o.ipynb", {"episode": "e"}, root=tmp_path)
+    page = notebook.page(tmp_path / "o.ipynb")
+    assert "&lt;b&gt; e" in page
+    assert 'alt="a box"' in page
+    assert 'src="data:image/png;base64,' in page
+    assert not re.findall(
+        r"""<script[^>]*src|(?:src|href)=["']?(?:https?:)?//|url\(["']?(?:https?:)?//""", page
+    )
+
+
+def test_what_is_no_notebook_is_no_page(tmp_path):
+    (tmp_path / "a.ipynb").write_text("{}")
+    with pytest.raises(StageError, match=r"open the notebook a\.ipynb"):
+        notebook.page(tmp_path / "a.ipynb")
 
 
 def test_an_error_is_kept_and_raised(tmp_path):

@@ -137,6 +137,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add("report", "print the path of a dub's QA report")
     command.add_argument("key", help="series/episode/lang")
+    command.add_argument(
+        "--notebooks", action="store_true",
+        help="and those of its executed notebooks as pages, for who has no JupyterLab",
+    )  # fmt: skip
     command.set_defaults(do=_report)
 
     command = add("engines", "which engines there are, and what makes each ready")
@@ -331,14 +335,22 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from workbench import batch, library
+    from workbench import batch, library, notebook
 
-    path = batch.dub_of(library.find_root(), options.key).reports / "qa.html"
+    dub = batch.dub_of(library.find_root(), options.key)
+    path = dub.reports / "qa.html"
     if not path.is_file():
         raise LibraryError(
             f"find the report of {options.key}", f"{path} is not there", f"Run: workbench repro {options.key}"
         )
     print(path)
+    if options.notebooks:
+        places = [(dub.episode, library.SOURCE_STAGES), (dub, library.TARGET_STAGES)]
+        for run in (place.reports / f"{stage}.ipynb" for place, stages in places for stage in stages):
+            if run.is_file():
+                page = run.parent / "notebooks" / f"{run.stem}.html"
+                library.write_text(page, notebook.page(run))
+                print(page)
 
 
 def _engines(options: argparse.Namespace) -> None:

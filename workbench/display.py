@@ -97,7 +97,10 @@ def table(records: Table[Any], *, columns: Sequence[str] = ()) -> str:
 class Picture(Figure):
     """A figure that shows itself in a notebook and turns into SVG for a report."""
 
-    def __init__(self, *, width: float, height: float, rows: int = 1, columns: int = 1) -> None:
+    def __init__(
+        self, *, width: float, height: float, rows: int = 1, columns: int = 1, alt: str = "A chart"
+    ) -> None:
+        self.alt = alt  # what it shows, for who does not see it
         super().__init__(figsize=(width, height), layout="constrained", facecolor=PAPER)
         panels = self.subplots(rows, columns, squeeze=False)
         self.panels: list[Axes] = list(panels.ravel())
@@ -126,8 +129,8 @@ class Picture(Figure):
         _save(self, sink, format="png", dpi=110, metadata={"Software": None})
         return sink.getvalue()
 
-    def _repr_png_(self) -> bytes:
-        return self.png()
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        return self.png(), {"alt": self.alt}
 
 
 def clock(ms: int) -> str:
@@ -158,7 +161,7 @@ def timeline(
     rows, length = _rows(last)
     lanes = 2 if placements else 1
     height = rows * (0.55 + 0.28 * lanes * max(1, len(speakers))) + 0.75
-    picture = Picture(width=12, height=height, rows=rows)
+    picture = Picture(width=12, height=height, rows=rows, alt="When each line is spoken, original above dub")
     placed = {row.segment: row for row in placements}
     for number, panel in enumerate(picture.panels):
         panel.set_xlim(number * length, (number + 1) * length)
@@ -194,7 +197,7 @@ def costs(table: Sequence[Cost], budgets: Sequence[Budget], *, max_pace: float) 
     Lines with a budget are marked with a triangle: those that lack time, and those above `max_pace`, which is
     a dashed line.
     """
-    picture = Picture(width=12, height=4.2, rows=2)
+    picture = Picture(width=12, height=4.2, rows=2, alt="What each line cost, and its pace")
     bars, paces = picture.panels
     places, under = range(len(table)), np.zeros(len(table))
     for colour, wish in zip(SPEAKER_COLOURS, COSTS, strict=False):
@@ -227,7 +230,8 @@ class Course:
 
 def courses(drawn: Sequence[Course]) -> Picture:
     """Draw how several things go over the film, one above the other; limits are dashed lines."""
-    picture = Picture(width=12, height=0.6 + 1.7 * len(drawn), rows=len(drawn))
+    alt = "; ".join(course.title for course in drawn)
+    picture = Picture(width=12, height=0.6 + 1.7 * len(drawn), rows=len(drawn), alt=alt)
     every = [at for course in drawn for points in course.points.values() for at, _ in points]
     length = max([1000, *every]) + 1000
     for panel, course in zip(picture.panels, drawn, strict=True):
@@ -261,7 +265,8 @@ def histogram(scores: Sequence[Score], marks: Mapping[str, int]) -> Picture:
     from workbench import qa
 
     checks = sorted({row.check for row in scores if row.verdict in ("warn", "fail")})
-    picture = Picture(width=12, height=max(2.6, 0.9 + 0.3 * len(checks)), columns=2)
+    alt = "Findings of each check by verdict, and how many lines have which mark"
+    picture = Picture(width=12, height=max(2.6, 0.9 + 0.3 * len(checks)), columns=2, alt=alt)
     lines, found = picture.panels
     worst = qa.worst(scores)
     kinds = [kind for kind in VERDICT_COLOURS if kind in worst.values()] or ["ok"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from workbench.errors import StageError
 
 if TYPE_CHECKING:
     import nbformat
+
+    from workbench.display import Picture
 
 ENGINE = "workbench"
 VOLATILE = (
@@ -50,6 +53,30 @@ def parameters(path: Path) -> set[str]:
         )
     statements = ast.parse(sources[0]).body
     return {target.id for s in statements if isinstance(s, ast.Assign) for target in s.targets}  # type: ignore[attr-defined]
+
+
+def page(path: Path) -> str:
+    """Return an executed notebook as one HTML page, which needs neither a server nor a network.
+
+    Raises `StageError` where the file is no notebook.
+    """
+    import jinja2
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name="lab",
+        template_file="page.html.j2",
+        extra_loaders=[jinja2.PackageLoader("workbench")],
+        embed_images=True,
+    )
+    try:
+        text, _ = exporter.from_notebook_node(
+            nbformat.read(path, as_version=4), {"metadata": {"name": path.stem}}
+        )
+    except (OSError, ValueError, nbformat.ValidationError) as error:
+        raise StageError(f"open the notebook {path.name}", f"{error}", "Run its stage again.") from error
+    return str(text)
 
 
 def run(path: Path, output: Path, given: dict[str, str], *, root: Path) -> None:
@@ -113,6 +140,10 @@ def canonical(notebook: nbformat.NotebookNode) -> None:
                     output["data"][kind] = ADDRESS.sub("0x0", data)
 
 
+def _shown(picture: Picture) -> tuple[str, dict[str, str]]:
+    return b64encode(picture.png()).decode(), {"alt": picture.alt}
+
+
 def _engine() -> type:
     """Return a papermill engine that runs cells in this process."""
     from IPython.core.displayhook import CapturingDisplayHook
@@ -136,6 +167,9 @@ def _engine() -> type:
 
             matplotlib.use("agg")
             select_figure_formats(shell, {"png"}, metadata={"Software": None})
+            if shell.display_formatter is not None:
+                png = shell.display_formatter.formatters["image/png"]
+                png.for_type_by_name("workbench.display", "Picture", _shown)
             for number, cell in enumerate(nb_man.nb.cells):
                 if cell.cell_type != "code":
                     continue

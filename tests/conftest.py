@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -47,6 +49,23 @@ def root(tmp_path: Path) -> Path:
     (dub / "dub.yaml").write_text("engines: {}\n")
     (tmp_path / "data" / "s" / "series.yaml").write_text("title: S\ncasting: {}\n")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty library that DVC knows."""
+    root = tmp_path_factory.mktemp("empty")
+    (root / "params").mkdir()
+    (root / "params/library.yaml").write_text("episodes: {}\ndubs: {}\n")
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=root, check=True)
+    return root
+
+
+@pytest.fixture
+def place(empty: Path, tmp_path: Path) -> Path:
+    """Return an empty library of one's own, which git and DVC know."""
+    return shutil.copytree(empty, tmp_path / "library")
 
 
 @pytest.fixture(scope="session")

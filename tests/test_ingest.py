@@ -99,6 +99,19 @@ def test_a_name_stays_with_its_film(place, tmp_path):
     assert project.contents(place) == before
 
 
+def test_a_name_stays_with_its_film_where_that_is_not_pulled(place, tmp_path):
+    said = {"language": "en", "targets": ["es"], "series": "s", "name": "e"}
+    talk = film(tmp_path / "talk.wav")
+    ingest.add(place, talk, **said)
+    source = place / "data/s/e/source.wav"
+    source.unlink()
+    with pytest.raises(LibraryError, match="another film has that name"):
+        ingest.add(place, film(tmp_path / "other.wav", seed=1), **said)
+    assert not source.exists()
+    ingest.add(place, talk, **said)
+    assert source.read_bytes() == talk.read_bytes()
+
+
 def test_a_new_style_guide_shows_how_its_rules_are_written(place, tmp_path):
     ingest.add(place, film(tmp_path / "talk.wav"), language="en", targets=["es"], series="s", name="e")
     guides = library.episode("s/e", place).style_guide("es")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from workbench import batch, glossary, library
+from workbench import batch, glossary, library, params
 from workbench.errors import LibraryError, MediaError
 
 SERIES = """\
@@ -107,7 +108,7 @@ def _refuse_another(episode: library.Episode, film: Path, source: Path, language
     if not (episode.given / "episode.yaml").is_file():
         return
     before = episode.facts
-    if source.name != before.source or (source.exists() and not filecmp.cmp(film, source, shallow=False)):
+    if source.name != before.source or not _same(film, source):
         raise LibraryError(asked, "another film has that name", "Choose another with --name.")
     if language != episode.language:
         raise LibraryError(
@@ -115,6 +116,16 @@ def _refuse_another(episode: library.Episode, film: Path, source: Path, language
             f"it is there, in {before.language}",
             f"Correct data/{episode.key}/given/episode.yaml, or choose another name with --name.",
         )
+
+
+def _same(film: Path, source: Path) -> bool:
+    """Say whether a film is the one that was added, by what DVC knows of it where it is not there itself."""
+    pointer = source.with_name(f"{source.name}.dvc")
+    if source.exists() or not pointer.is_file():
+        return not source.exists() or filecmp.cmp(film, source, shallow=False)
+    (out,) = params.mapping(library.read_text(pointer), where=pointer.name)["outs"]
+    with film.open("rb") as file:
+        return bool(hashlib.file_digest(file, "md5").hexdigest() == out["md5"])
 
 
 def _track(root: Path, source: Path) -> None:
@@ -199,7 +210,7 @@ def _give(subtitles: Path, folder: Path, stem: str) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    if source.resolve() == target.resolve():
+    if target.is_file() and filecmp.cmp(source, target, shallow=False):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.partial")

@@ -50,10 +50,11 @@ class FileMemo:
     def find(self, key: str) -> Path | None:
         """Return the file kept under a key, or `None`."""
         for path in self.folder.glob(f"{key}.*"):
-            if path.name.split(".")[1] == self.digest(path):
-                used(path)
-                return path
-            path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another process may prune meanwhile
+                if path.name.split(".")[1] == self.digest(path):
+                    used(path)
+                    return path
+                path.unlink()
         return None
 
     def keep(self, key: str, path: Path) -> Path:

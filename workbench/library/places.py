@@ -309,7 +309,7 @@ class Dub(Place):
         """
         path = self.root / "dvc.lock"
         document = params.mapping(read_text(path), where="dvc.lock") if path.is_file() else {}
-        stages = document.get("stages", {}).values()
+        stages = (document.get("stages") or {}).values()
         entries = [entry for stage in stages for kind in ("deps", "outs") for entry in stage.get(kind, ())]
         digests = {str(entry["path"]): str(entry.get("md5", "")) for entry in entries}
         later = TARGET_STAGES[TARGET_STAGES.index(before) :]

@@ -46,6 +46,7 @@ PAPER = "#ffffff"
 ROW_LENGTHS = (60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000)  # ms of film in one row
 MOST_TIMELINE_ROWS = 8
 COSTS = ("onset", "ending", "haste", "smoothness", "shot")  # of a line that is fitted
+LEAST_BARS = 6  # for which a chart of bars has room
 MOST_NAME = 20  # characters of a speaker's name
 
 T = TypeVar("T")
@@ -295,7 +296,7 @@ def histogram(scores: Sequence[Score], marks: Mapping[str, int]) -> Picture:
             color="#000000",
         )
         left += counts
-    found.invert_yaxis()
+    found.set_ylim(max(len(checks), LEAST_BARS) - 0.5, -0.5)  # from the top down, no bar a block
     found.xaxis.set_major_locator(MaxNLocator(integer=True))
     found.set_title(
         "Findings by check" if checks else "No check found anything", loc="left", color=INK, fontsize=10

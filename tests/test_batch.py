@@ -208,7 +208,7 @@ def test_two_dubs_are_made_side_by_side(under_way):
 
 def test_a_second_run_of_the_same_dub_waits_for_the_first_and_says_so(under_way):
     second = reproducing(under_way, "qa@es")
-    waits = next(line for line in second.stderr if "workbench: " in line)
+    waits = next(line for line in second.stderr if "waits for" in line)
     assert re.search(r"qa@es waits for process \d+ \(dvc .*repro qa@es\); Ctrl-C gives up", waits)
     (under_way / "go").touch()
     _, said = second.communicate(timeout=60)

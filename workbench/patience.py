@@ -48,7 +48,7 @@ def _patient(reproduce: Any) -> Any:
                 continue
             says = f"{stage.addressing} waits for {' and '.join(dict.fromkeys(holders)) or 'another run'}"
             if says != told:
-                print(f"workbench: {says}; Ctrl-C gives up", file=sys.stderr, flush=True)
+                print(f"{says}; Ctrl-C gives up", file=sys.stderr, flush=True)
                 told = says
             _wait(stage)
 

@@ -71,12 +71,12 @@ def test_seams_are_as_clean_as_if_all_had_been_encoded_at_once():
 def test_after_an_edit_only_the_parts_that_it_reaches_are_encoded_again(tmp_path):
     y, kept = clicks(40), {}
     first = encoded(y, kept)
-    first.write(tmp_path / "first.m4a")
+    first.write(tmp_path / "first.m4a", language="spa")
     assert len(kept) == first.count >= 7
     y[:, 3 * SEAM + 20_000 : 3 * SEAM + 90_000] *= 0.5
-    encoded(y, kept).write(tmp_path / "edited.m4a")
+    encoded(y, kept).write(tmp_path / "edited.m4a", language="spa")
     assert len(kept) == first.count + 1
-    encoded(y, {}).write(tmp_path / "anew.m4a")
+    encoded(y, {}).write(tmp_path / "anew.m4a", language="spa")
     assert (tmp_path / "edited.m4a").read_bytes() == (tmp_path / "anew.m4a").read_bytes()
 
 
@@ -98,7 +98,7 @@ def test_what_is_decoded_is_named_by_what_was_encoded():
 def test_a_player_hears_it_from_its_first_sample_to_its_last(tmp_path):
     y = clicks(6.1)
     sound = encoded(y, {})
-    sound.write(tmp_path / "sound.m4a")
+    sound.write(tmp_path / "sound.m4a", language="spa")
     with av.open(str(tmp_path / "sound.m4a")) as file:
         heard = np.concatenate([frame.to_ndarray() for frame in file.decode(audio=0)], axis=1)
         assert file.streams[0].start_time == 0

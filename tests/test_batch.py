@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,20 +31,78 @@ def test_a_key_stands_for_all_that_is_below_it(root):
     assert len(batch.keys(root)) == 6
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("after", [0.1, 1.5], ids=["at once", "later"])
-def test_ctrl_c_is_an_interrupt_whenever_it_comes(place, after):
-    stages(place, {"qa@s/e/es": "sleep 30"})
-    code = "from workbench import batch; batch.reproduce(batch.Path('.'), ['qa@s/e/es'])"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=place, start_new_session=True, stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL, text=True, preexec_fn=project.hear_interrupts,
-        env=project.environment(place) | {"PYTHONPATH": str(project.ROOT)},
-    )  # fmt: skip
+def test_an_interrupt_or_a_termination_ends_the_stages_too(place, number, after):
+    stages(place, {"qa@s/e/es": "echo $$ > pid; exec sleep 30"})
+    run = reproducing(place, "qa@s/e/es")
     time.sleep(1.0 + after)
-    os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    run.send_signal(number)
+    _, said = run.communicate(timeout=25)
     assert "KeyboardInterrupt" in said
     assert "StageError" not in said
+    if (place / "pid").exists():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((place / "pid").read_text()), 0)
+
+
+def reproducing(place, target):
+    """Start to bring a stage up to date in a process of its own."""
+    code = f"from workbench import batch; batch.reproduce(batch.Path('.'), ['{target}'])"
+    return subprocess.Popen(
+        [sys.executable, "-c", code], cwd=place, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        preexec_fn=project.hear_interrupts, start_new_session=True,
+        env=project.environment(place) | {"PYTHONPATH": str(project.ROOT)},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def under_way(place):
+    """A library in which a run is at work on one of two dubs; both need what one stage puts out."""
+    (place / ".gitignore").write_text("/code\n/es\n/ca\n")
+    work = {
+        "es": "echo >> began; while [ ! -e go ]; do sleep 0.1; done; echo es > es",
+        "ca": "echo ca > ca",
+    }
+    dub = {"cmd": "${item}", "deps": ["code/qa.txt"], "outs": [{"${key}": {"persist": True}}]}
+    code = {"cmd": "mkdir -p code; echo 1 > code/qa.txt", "outs": [{"code": {"persist": True}}]}
+    (place / "dvc.yaml").write_text(
+        json.dumps({"stages": {"code": code, "qa": {"foreach": work, "do": dub}}})
+    )
+    first = reproducing(place, "qa@es")
+    for _ in range(600):
+        if (place / "began").exists():
+            break
+        time.sleep(0.05)
+    yield place
+    (place / "go").touch()
+    _, said = first.communicate(timeout=60)
+    assert first.returncode == 0, said
+
+
+def test_two_dubs_are_made_side_by_side(under_way):
+    second = reproducing(under_way, "qa@ca")
+    _, said = second.communicate(timeout=60)
+    assert second.returncode == 0, said
+    assert not (under_way / "es").exists()
+
+
+def test_a_second_run_of_the_same_dub_waits_for_the_first_and_says_so(under_way):
+    second = reproducing(under_way, "qa@es")
+    waits = next(line for line in second.stderr if "waits for" in line)
+    assert re.search(r"qa@es waits for process \d+ \(dvc .*repro qa@es\); Ctrl-C gives up", waits)
+    (under_way / "go").touch()
+    _, said = second.communicate(timeout=60)
+    assert second.returncode == 0, said
+    assert "rwlock" not in said
+    assert (under_way / "began").read_text() == "\n"
+
+
+def test_a_run_that_waits_can_be_ended(under_way):
+    second = reproducing(under_way, "qa@es")
+    next(line for line in second.stderr if "waits for" in line)
+    second.send_signal(signal.SIGTERM)
+    assert "KeyboardInterrupt" in second.communicate(timeout=25)[1]
 
 
 def stages(place, commands):

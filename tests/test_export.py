@@ -69,7 +69,9 @@ def make(source: Path, **changes: object) -> list[Product]:
 def voice(mix: Path, reached: Loudness, to: Path, kept: dict[str, bytes] | None = None) -> Product:
     """Encode a mix; nothing was kept before."""
     kept = {} if kept is None else kept
-    return export.voice(blocks.KeyedSound(mix, kept=kept), reached, to=to, kept=kept, opts=OPTS)
+    return export.voice(
+        blocks.KeyedSound(mix, kept=kept), reached, language="de", to=to, kept=kept, opts=OPTS
+    )
 
 
 def measured(path: Path) -> Loudness:
@@ -196,6 +198,12 @@ def test_the_preview_s_picture_is_kept_and_the_same_as_one_encoded_anew(exported
     assert exported.path("preview.mp4").read_bytes() == preview
     assert [path.name for path in folder.iterdir()] == [picture.name]
     assert ("encode the preview's picture" in did) is (harm != "none")
+
+
+def test_the_previews_tell_the_dub_s_language(exported):
+    for name in ("preview.m4a", "preview.mp4"):
+        sound = streams(exported.path(name))[-1]
+        assert (sound["codec_type"], sound["tags"]["language"]) == ("audio", "ger")
 
 
 def test_the_preview_is_small(exported):
@@ -375,8 +383,9 @@ source, folder = Path(sys.argv[1]), Path(sys.argv[2])
 opts = export.Options(96, 1080, 1, -1.0, 0.3, wav=False)
 probe = media.probe(source, audio_track=0)
 with replacing(folder) as out:
+    silent = Loudness(None, None, None, 0.0)
     mix, files = blocks.KeyedSound(source.with_name("dub.wav"), kept={}), library.FileMemo(folder, "pictures")
-    dub = export.voice(mix, Loudness(None, None, None, 0.0), to=out / "preview.m4a", kept={}, opts=opts)
+    dub = export.voice(mix, silent, language="es", to=out / "preview.m4a", kept={}, opts=opts)
     film = export.Film(source, probe, "en", "es", [])
     for each in export.products(film, dub, folder=out, files=files, opts=opts):
         print(each.file, flush=True)

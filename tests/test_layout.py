@@ -29,7 +29,7 @@ KNOWLEDGE = {
 }  # fmt: skip
 SHELL = {"library", "display"}
 FACES = {"panels", "report", "sheets"}
-TOPMOST = {"batch", "cli", "closures", "demo", "ingest", "monitor", "notebook", "preload"}
+TOPMOST = {"batch", "cli", "closures", "demo", "ingest", "monitor", "notebook", "patience", "preload"}
 # room -> the rooms below it, which it may import; `media` and `export` run ffmpeg and open files
 MAY_IMPORT = {
     **{name: NOUNS for name in NOUNS},

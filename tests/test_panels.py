@@ -194,7 +194,7 @@ class TestALineThatIsHeardShorter:
 
     def test_goes_into_the_review_sheet_so(self, desk, dub):
         lines = batch.lines(dub, [])
-        [cell] = [one.target for one in sheets.rows(lines) if one.id == desk.selected]
+        [cell] = [one.target for one in sheets.rows(lines, dub=dub.key) if one.id == desk.selected]
         assert cell == self.TEXT
 
     def test_is_edited_like_any_other(self, desk):

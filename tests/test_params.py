@@ -27,6 +27,7 @@ def test_options_are_read_whole():
         ("other: {}", "its top keys are other"),
         ("", "its top keys are nothing"),
         ("- a", "its top is a list"),
+        ("a", "its top is a single value"),
         ("mix: [", "not YAML"),
         ("mix: {rate: 1.5, name: a, rate: 2.5}", "the key 'rate' stands twice"),
         ("mix: {}\nmix: {rate: 1.5, name: a}", "the key 'mix' stands twice"),

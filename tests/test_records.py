@@ -20,7 +20,7 @@ def test_a_table_comes_back_from_its_lines(rows):
 @pytest.mark.parametrize("line", ["{broken", "[" * 100_000], ids=["broken", "deep"])
 def test_a_broken_line_is_named(line):
     text = Table(Turn, [Turn(0, 9, "A", "x")]).to_jsonl() + f"{line}\n"
-    with pytest.raises(RecordError, match=r"turns\.jsonl, line 2"):
+    with pytest.raises(RecordError, match=r"^read turns\.jsonl, line 2: "):
         Table.from_jsonl(Turn, text, where="turns.jsonl")
 
 
@@ -34,14 +34,15 @@ def test_a_broken_line_is_named(line):
     ],
 )
 def test_what_is_no_such_record_is_refused(value, says):
-    with pytest.raises(RecordError, match=says):
-        parse(Turn, value, where="a test")
+    with pytest.raises(RecordError, match=says) as raised:
+        parse(Turn, value, where="turns.jsonl, line 2")
+    assert str(raised.value).startswith("read turns.jsonl, line 2: ")
 
 
 def test_an_index_refuses_two_of_a_kind():
     table = Table(Turn, [Turn(0, 1, "A", "x"), Turn(2, 3, "A", "x")])
     assert set(table.by("start")) == {0, 2}
-    with pytest.raises(RecordError, match="'A' stands twice"):
+    with pytest.raises(RecordError, match="find each record by its speaker: 'A' stands twice"):
         table.by("speaker")
 
 

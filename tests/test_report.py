@@ -56,7 +56,7 @@ def page_of(
     scores = Table(Score, qa.check(film, lines, opts=opts))
     sounds = episodes.listening(*episodes.tapes(film), episodes.fitted(film))
     about = report.About(
-        title, "en", "../beside", 2 * [Maker("tts", "espeak", EVIL)], {f"data/{EVIL}": "0" * 32}
+        title, "en", "../beside", "../films", 2 * [Maker("tts", "espeak", EVIL)], {f"data/{EVIL}": "0" * 32}
     )
     return report.page(
         film,
@@ -118,8 +118,20 @@ def test_a_page_asks_nothing_of_a_network_and_runs_no_script(page: str):
     assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
     places = [a[key] for _, a in tags for key in ("src", "href", "xlink:href") if a.get(key)]
     assert places
-    assert all(re.match(r"data:audio/ogg;base64,|#", place) for place in places)
+    assert all(re.match(r"data:audio/ogg;base64,|#|\.\./films/", place) for place in places)
     assert "url(http" not in page
+
+
+def test_a_page_links_the_films_that_the_dub_made_and_no_other():
+    film = episodes.film(2)
+    names = ["film.mkv", "film.mp4", "preview.mp4", "a b?#.wav"]
+    made = [dataclasses.replace(film.products[0], file=name) for name in names]
+    film = dataclasses.replace(film, products=Table(Product, made))
+    links = [a["href"] for tag, a in Tags(page_of(film)).tags if tag == "a"]
+    ways = [f"../films/{name}" for name in (*names[:3], "a%20b%3F%23.wav")]
+    assert [link for link in links if not link.startswith("#")] == [*ways, *ways]
+    film = dataclasses.replace(film, products=Table(Product, []))
+    assert "../films" not in page_of(film)
 
 
 def test_no_text_of_a_film_becomes_markup():

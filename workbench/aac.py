@@ -112,11 +112,12 @@ class Encoded:
         """Return from which packet to which one decodes to hear samples `start` to `stop`."""
         return max(0, start // PACKET - WARM), min(self._packets, -(-stop // PACKET) + 1)
 
-    def write(self, path: Path) -> None:
-        """Write it as M4A, the same bytes each time."""
+    def write(self, path: Path, *, language: str) -> None:
+        """Write it as M4A, the same bytes each time; its track is of a language, in ISO 639-2/B."""
         options = {"fflags": "+bitexact", "movflags": "+faststart"}
         with av.open(str(path), "w", format="ipod", options=options) as container:
             stream = container.add_stream("aac", rate=self.sr, layout=self._layout)
+            stream.metadata["language"] = language
             stream.codec_context.bit_rate = self.bits
             stream.codec_context.flags |= Flags.bitexact
             stream.codec_context.open()

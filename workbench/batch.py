@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import logging
 import os
@@ -106,21 +107,26 @@ def run_stage(root: Path, stage: str, key: str) -> Path:
 def reproduce(root: Path, targets: Sequence[str]) -> None:
     """Have DVC bring these stages up to date (``stage@key``), running only what changed.
 
-    Raises `MediaError` where a film is not there, and `StageError` where a stage fails; DVC's own output has
-    then said which. Ctrl-C reaches DVC too,
-    which ends in order, and is raised once it has ended.
+    What another run is at work on is waited for (`patience`). Raises `MediaError` where a film is not there,
+    and `StageError` where a stage fails; DVC's own output has then said which. Ctrl-C and a termination are
+    passed on to DVC and its stages, which end in order; an interrupt is raised once they have.
     """
     for episode in dict.fromkeys("/".join(target.partition("@")[2].split("/")[:2]) for target in targets):
         _refuse_without_film(root, episode)
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
-    pressed: list[int] = []
+    command = [sys.executable, "-m", "workbench.patience", "--wait-for-lock", "repro", *targets]
+    ends = (signal.SIGINT, signal.SIGTERM)
+    asked: list[int] = []
     with preload.serving():
-        previous = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
-        try:
-            code = subprocess.Popen(command, cwd=root, env=environment()).wait()
+        previous = [signal.signal(number, lambda number, _: asked.append(number)) for number in ends]
+        try:  # in a group of its own, so that both signals reach all of it, and each once
+            running = subprocess.Popen(
+                command, cwd=root, env=environment(), stdin=subprocess.DEVNULL, process_group=0
+            )
+            code = _ended(running, asked)
         finally:
-            signal.signal(signal.SIGINT, previous)
-    if pressed or code in (-signal.SIGINT, 128 + signal.SIGINT):
+            for number, handler in zip(ends, previous, strict=True):
+                signal.signal(number, handler)
+    if asked or code in (-signal.SIGINT, 128 + signal.SIGINT):
         raise KeyboardInterrupt
     if code:
         raise StageError(
@@ -128,6 +134,17 @@ def reproduce(root: Path, targets: Sequence[str]) -> None:
             "a stage failed",
             "Its error stands above, and a notebook's under reports/. Earlier outputs are as before.",
         )
+
+
+def _ended(running: subprocess.Popen[bytes], asked: Sequence[int]) -> int:
+    """Return the exit code of a process, whose group is interrupted as often as an end is asked for."""
+    passed = 0
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return running.wait(0.1)
+        if len(asked) > passed:
+            os.killpg(running.pid, signal.SIGINT)
+            passed = len(asked)
 
 
 def refuse_foreign(root: Path, keys: Sequence[str]) -> None:

@@ -286,16 +286,17 @@ def _sheet(options: argparse.Namespace) -> None:
     known = review.read(dub.review(*review.LOGS))
     lines = batch.lines(dub, known)
     if options.do_what == "write":
-        rows = sheets.rows(lines)
+        rows = sheets.rows(lines, dub=dub.key)
         library.write_bytes(options.file, sheets.write(rows, where=options.file.name))
         print(f"{options.file}: {len(rows)} lines")
         return
     if not options.file.is_file():
         raise LibraryError(f"read {options.file}", "there is no such file", "Name a sheet.")
-    sheet = sheets.read(options.file.read_bytes(), lines, where=options.file.name)
+    sheet = sheets.read(options.file.read_bytes(), lines, dub=dub.key, where=options.file.name)
     made, report = sheets.decisions(
         sheet,
         lines,
+        dub=dub.key,
         duration=dub.read(Probe)[0].duration,
         who=options.who or people.reviewer(dub.root),
         at=datetime.now(UTC),

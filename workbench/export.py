@@ -86,7 +86,7 @@ def version() -> str:
     return audio.address(aac.version(), media.version(), inspect.getsource(sys.modules[__name__]))
 
 
-def voice(mix: Keyed, reached: Loudness, *, to: Path, kept: Kept, opts: Options) -> Product:
+def voice(mix: Keyed, reached: Loudness, *, language: str, to: Path, kept: Kept, opts: Options) -> Product:
     """Encode the dub's sound as AAC, at the loudness of its mix and below the peak limit.
 
     Encoding changes loudness and peak a little. Both are measured in the encoded sound; where they
@@ -98,6 +98,8 @@ def voice(mix: Keyed, reached: Loudness, *, to: Path, kept: Kept, opts: Options)
         The mixed dub.
     reached : Loudness
         What was measured in it.
+    language : str
+        The dub's, BCP 47.
     to : Path
         The M4A file to write.
     kept : mapping
@@ -121,7 +123,7 @@ def voice(mix: Keyed, reached: Loudness, *, to: Path, kept: Kept, opts: Options)
         if not correction:
             break
         gain = round(gain + correction, 1)
-    encoded.write(to)
+    encoded.write(to, language=_code(language))
     return Product(
         file=to.name,
         kind="audio",
@@ -181,7 +183,8 @@ def products(film: Film, dub: Product, *, folder: Path, files: Files, opts: Opti
         kept = _small(film, picture, folder=Path(scratch), files=files, opts=opts)
     path = folder / "preview.mp4"
     sound = media.source(path.with_name(dub.file)).audio
-    small = media.target(media.source(kept).video, sound, path=path, codec="copy", movflags="+faststart")
+    options = {"codec": "copy", "movflags": "+faststart", **_tag("a:0", film.dub_language)}
+    small = media.target(media.source(kept).video, sound, path=path, **options)
     media.run(small, asked=f"write {path.name}")
     yield _product(film, dub, path, "preview", note="")
 
@@ -276,12 +279,21 @@ def _tags(film: Film, path: Path, *, first: int) -> dict[str, Any]:
     title = "handler_name" if path.suffix == ".mp4" else "title"  # what a reproducible MP4 has room for
     options: dict[str, Any] = {}
     for track, (spec, tag, role, disposition) in enumerate(tracks, start=first):
-        language = langcodes.Language.get(tag)
         # two ways to name one track, for a key holds one value
-        options[f"metadata:s:{spec}"] = f"language={language.to_alpha3(variant='B')}"
-        options[f"metadata:s:{track}"] = f"{title}={language.display_name()} ({role})"
+        options |= _tag(spec, tag)
+        options[f"metadata:s:{track}"] = f"{title}={langcodes.Language.get(tag).display_name()} ({role})"
         options[f"disposition:{spec}"] = disposition
     return options
+
+
+def _tag(spec: str, language: str) -> dict[str, str]:
+    """Return the option that tells a track's language."""
+    return {f"metadata:s:{spec}": f"language={_code(language)}"}
+
+
+def _code(language: str) -> str:
+    """Return a BCP 47 language as files have it, in ISO 639-2/B."""
+    return langcodes.Language.get(language).to_alpha3(variant="B")
 
 
 def _bitrate(channels: int, opts: Options) -> str:

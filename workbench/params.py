@@ -79,7 +79,6 @@ def mapping(text: str, *, where: str) -> dict[str, Any]:
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # too deep; a number of thousands of digits
         raise RecordError(f"read {where}", f"not YAML: {error}", "Repair that line.") from error
     if not isinstance(document, Mapping):
-        raise RecordError(
-            f"read {where}", f"its top is a {type(document).__name__}", "Write keys and values."
-        )
+        found = "a list" if isinstance(document, list) else "a single value"
+        raise RecordError(f"read {where}", f"its top is {found}", "Write keys and values.")
     return dict(document)

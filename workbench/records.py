@@ -376,7 +376,7 @@ def parse(kind: type[R], value: object, *, where: str) -> R:
     try:
         return msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
-        raise RecordError(f"read {kind.__name__} from {where}", str(error), "Correct that key.") from error
+        raise RecordError(f"read {where}", str(error), "Correct that key.") from error
 
 
 def from_json(kind: type[R], text: str, *, where: str) -> R:
@@ -384,9 +384,7 @@ def from_json(kind: type[R], text: str, *, where: str) -> R:
     try:
         value = msgspec.json.decode(text)
     except UNREADABLE as error:
-        raise RecordError(
-            f"read {kind.__name__} from {where}", str(error), "Repair or remove that line."
-        ) from error
+        raise RecordError(f"read {where}", str(error), "Repair or remove that line.") from error
     return parse(kind, value, where=where)
 
 
@@ -397,7 +395,7 @@ def _refuse_unknown_keys(kind: type, value: object, *, where: str) -> None:
     unknown = [str(key) for key in value if key not in known]
     if unknown:
         raise RecordError(
-            f"read {kind.__name__} from {where}",
+            f"read {where}",
             f"unknown key {', '.join(sorted(unknown))}",
             f"The keys are: {', '.join(sorted(known))}.",
         )
@@ -452,7 +450,7 @@ class Table(Sequence[R], Generic[R]):
             value = getattr(row, field)
             if value in index:
                 raise RecordError(
-                    f"index {self.kind.__name__} by {field}",
+                    f"find each record by its {field}",
                     f"{value!r} stands twice",
                     "Remove one of the two.",
                 )

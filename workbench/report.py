@@ -235,6 +235,7 @@ class About:
     title: str  # whose report it is, such as the episode's key
     source: str  # the original's language, BCP 47
     beside: str  # the way from the page to `files`
+    films: str  # the way from the page to the dub's products
     makers: Sequence[Maker]  # the engines that worked, of quality control too
     digests: Mapping[str, str]  # path -> digest of what the dub was made of
 

@@ -159,7 +159,7 @@ class Place:
         path = self.stage(stage) / name
         if not path.is_file():
             raise LibraryError(
-                f"read the {kind.__name__} records of {self.key}",
+                f"read what {stage} made of {self.key}",
                 f"{path.relative_to(self.root)} is not there",
                 f"Run: dvc repro {stage}@{self.key}",
             )

@@ -30,7 +30,7 @@ BROKEN = (zipfile.BadZipFile, zlib.error, ParseError, OSError, EOFError, LookupE
 RISKY = ("=", "+", "-", "@", "'")  # what a spreadsheet computes, and our own escape
 TIME = re.compile(r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,6})")
 ARROW = re.compile(rf"(?P<start>{TIME.pattern})\s*-->\s*(?P<end>{TIME.pattern})(?:\s.*)?")
-TAG = re.compile(r"\{(s\d{8,12}(?:-\d+)?)(?: ([0-9a-f]{8}))?\}\s*")
+TAG = re.compile(r"\{(s\d{8,12}(?:-\d+)?)(?: ([0-9a-f]{4})([0-9a-f]{8}))?\}\s*")
 
 
 def timecode(ms: int) -> str:
@@ -184,10 +184,13 @@ def _page(content: bytes, *, where: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def to_srt(sheet: Iterable[Row]) -> str:
-    """Return times and target texts as SRT, each text with its line's id and mark in braces before it."""
+    """Return times and target texts as SRT; before each text its line's id and marks in braces.
+
+    The marks are of the dub, four digits, and of what the cue says.
+    """
     cues = (
         f"{number}\n{timecode(row.start)} --> {timecode(row.end)}\n".replace(".", ",")
-        + f"{{{row.id} {_mark(row)}}}{row.target}\n"
+        + f"{{{row.id} {_dub_mark(seen_of(row.seen, where=row.id).dub)}{_mark(row)}}}{row.target}\n"
         for number, row in enumerate(sheet, start=1)
     )
     return "\n".join(cues)
@@ -197,13 +200,20 @@ def _mark(row: Row) -> str:
     return review.fingerprint(f"{row.start} {row.end} {row.target}")[:8]
 
 
-def from_srt(text: str, lines: Mapping[str, Line], *, where: str) -> list[Row]:
+def _dub_mark(dub: str) -> str:
+    return review.fingerprint(dub)[:4]
+
+
+def from_srt(text: str, lines: Mapping[str, Line], *, dub: str, where: str) -> list[Row]:
     """Read a sheet from SRT: what it does not hold is as in `lines`.
 
-    A cue without an id is that of the line which has its start. One of no line has an id that is empty.
-    Raises `RecordError` naming the cue that has no times.
+    A cue without an id is that of the line which has its start. One of no line has an id that is empty. A cue
+    has no room for the key of its dub, only for a mark of it: whose marks were taken out is believed to be
+    of `dub`, as subtitles that somebody else made are.
+
+    Raises `RecordError` naming the cue that has no times, or the mark of another dub.
     """
-    known = {row.id: row for row in rows(lines)}
+    known = {row.id: row for row in rows(lines, dub=dub)}
     starts = {row.start: row.id for row in known.values()}
     sheet = []
     blocks = re.split(r"\n[ \t]*\n\s*", text.removeprefix("\ufeff").replace("\r\n", "\n").strip())
@@ -221,12 +231,18 @@ def from_srt(text: str, lines: Mapping[str, Line], *, where: str) -> list[Row]:
         _check_length(said, where=place)
         tag = TAG.match(said)
         said = said[tag.end() :] if tag else said
+        if tag and tag[2] not in (None, _dub_mark(dub)):
+            raise RecordError(
+                f"read {place} into {dub}",
+                "it is of another dub",
+                "Read it into that of which it was written.",
+            )
         name = tag[1] if tag else starts.get(start, "")
         now = known.get(name, Row("", start, end, "", "", said, "", "", ""))
         row = replace(now, start=start, end=end, target=said)
-        if tag and tag[2] == _mark(row):
+        if tag and tag[3] == _mark(row):
             row = now  # as it was written; what changed since did so elsewhere
-        elif tag and tag[2] and tag[2] != _mark(now) and now.seen:
+        elif tag and tag[3] and tag[3] != _mark(now) and now.seen:
             row = replace(row, seen=_unknowing(now.seen, where=place))
         sheet.append(row)
     return sheet
@@ -243,8 +259,8 @@ def write(sheet: Sequence[Row], *, where: str) -> bytes:
     return to_xlsx(sheet) if form == "xlsx" else (to_csv if form == "csv" else to_srt)(sheet).encode()
 
 
-def read(content: bytes, lines: Mapping[str, Line], *, where: str) -> list[Row]:
-    """Read a sheet in the form of a file's ending.
+def read(content: bytes, lines: Mapping[str, Line], *, dub: str, where: str) -> list[Row]:
+    """Read a sheet of a dub, by its key and lines, in the form of a file's ending.
 
     Raises `RecordError` naming the file, and the row and cell, of what is not as `write` has it.
     """
@@ -259,7 +275,7 @@ def read(content: bytes, lines: Mapping[str, Line], *, where: str) -> list[Row]:
         raise RecordError(
             f"read {where}", f"byte {error.start} is not UTF-8", "Save the file as UTF-8."
         ) from error
-    return from_csv(text, where=where) if form == "csv" else from_srt(text, lines, where=where)
+    return from_csv(text, where=where) if form == "csv" else from_srt(text, lines, dub=dub, where=where)
 
 
 def _form(where: str) -> str:

@@ -38,6 +38,7 @@ class Row:
 class Seen:
     """What a row was made of."""
 
+    dub: str  # its key
     line: Anchor
     cells: tuple[int, int, str, str, str, str]  # start to verdict
     after: dict[str, tuple[str, ...]]  # the decisions that stood, by what they set
@@ -63,12 +64,12 @@ class Report:
         return "\n".join(f"{len(ids)} {says[name]}: {', '.join(ids)}" for name, ids in found if ids)
 
 
-def rows(lines: Mapping[str, Line]) -> list[Row]:
-    """Return a sheet's rows; lines that are gone have none."""
-    return [_row(line) for line in lines.values() if "orphaned" not in line.flags]
+def rows(lines: Mapping[str, Line], *, dub: str) -> list[Row]:
+    """Return the rows of a dub's sheet, by the dub's key; lines that are gone have none."""
+    return [_row(line, dub=dub) for line in lines.values() if "orphaned" not in line.flags]
 
 
-def _row(line: Line) -> Row:
+def _row(line: Line, *, dub: str) -> Row:
     verdict = line.state if line.state in VERDICTS else ""
     segment = line.segment
     texts = (flat(segment.speaker), flat(line.source), flat(line.text))
@@ -76,7 +77,8 @@ def _row(line: Line) -> Row:
     after: dict[str, list[str]] = {}
     for one in line.decisions:
         after.setdefault(review.slot(one.decision), []).append(review.identity(one.decision))
-    seen = Seen(Anchor.of(segment), cells, {thing: tuple(sorted(names)) for thing, names in after.items()})
+    decided = {thing: tuple(sorted(names)) for thing, names in after.items()}
+    seen = Seen(dub, Anchor.of(segment), cells, decided)
     return Row(line.id, *cells, "", msgspec.json.encode(seen).decode())
 
 
@@ -89,6 +91,7 @@ def decisions(
     sheet: Sequence[Row],
     lines: Mapping[str, Line],
     *,
+    dub: str,
     duration: int,
     who: str,
     at: datetime | str,
@@ -96,11 +99,14 @@ def decisions(
 ) -> tuple[list[Decision], Report]:
     """Return a decision for each cell of a sheet that was edited, and what is odd about its rows.
 
-    `duration` is the film's, in ms.
+    `dub` is the key of the dub whose `lines` they are, `duration` the film's, in ms.
 
-    Raises `RecordError` naming the row and cell of a value that cannot be a decision, or of an id that
-    stands twice. Nothing is to be taken in then.
+    Raises `RecordError` naming the row of another dub, the row and cell of a value that cannot be a decision,
+    or an id that stands twice. Nothing is to be taken in then.
     """
+    for number, row in enumerate(sheet, start=1):
+        if row.seen:
+            _refuse_foreign(row, dub=dub, where=f"{where}, row {number} ({row.id})")
     found: list[Decision] = []
     present = {line.id: line for line in lines.values() if "orphaned" not in line.flags}
     both, unknown = [], []
@@ -113,7 +119,7 @@ def decisions(
             unknown.append(row.id or row.target[:40])
             continue
         place = f"{where}, row {number} ({row.id})"
-        then = _row(line)
+        then = _row(line, dub=dub)
         seen = seen_of(row.seen or then.seen, where=place)
         said = review.said_by(row.speaker, present.values())
         made = list(_edits(row, seen, said, duration=duration, who=who, at=at, where=place))
@@ -123,6 +129,14 @@ def decisions(
     order = [row.id for row in sheet if row.id in present]
     missing = tuple(name for name in present if name not in set(order))
     return found, Report(missing, tuple(unknown), _moved(order, list(present)), tuple(both))
+
+
+def _refuse_foreign(row: Row, *, dub: str, where: str) -> None:
+    of = seen_of(row.seen, where=where).dub
+    if of != dub:
+        raise RecordError(
+            f"read {where} into {dub}", f"it is of the dub {of}", f"Read it with: workbench sheet read {of}"
+        )
 
 
 def _moved(order: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:

@@ -38,6 +38,12 @@ def test_a_take_is_found_however_late_and_loud(late: int, gain: float, seed: int
     assert found.likeness > 0.3
 
 
+@pytest.mark.parametrize("late", range(-3, 4))
+def test_a_take_that_is_off_by_a_millisecond_is_there(late):
+    found = presence.find(speech(), laid(speech(), late=late), sr=SR)
+    assert (found.lag, found.gone) == (late, 0)
+
+
 def test_another_take_is_not_taken_for_this_one():
     assert presence.find(speech(seed=1), laid(speech(seed=2)), sr=SR).likeness < 0.1
 

@@ -61,8 +61,8 @@ def find(take: Sound, around: Sound, *, sr: int) -> Presence:
     reach = matches[: 2 * home + 1]
     best = int(np.argmax(reach))
     near = slice(max(0, home - 8), home + 9)  # a resampler's edge is worth a millisecond
-    if reach[near].max(initial=0.0) >= AT_HOME * reach[best]:
-        best = home
+    if reach[near].max() >= AT_HOME * reach[best]:
+        best = near.start + int(np.argmax(reach[near]))
     heard = x[best : best + v.size]
     v = v[: heard.size]
     norm = float(np.linalg.norm(v) * np.linalg.norm(heard))

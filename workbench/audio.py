@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -110,12 +109,6 @@ class Part:
 def address(*parts: object) -> str:
     """Return the content address of texts and numbers, in hexadecimal."""
     return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
-
-
-def blocks(recording: Recording, *, frames: int = BLOCK) -> Iterator[Sound]:
-    """Yield a recording in blocks of `frames` samples, the last one shorter."""
-    for start in range(0, recording.frames, frames):
-        yield recording.read(start, min(start + frames, recording.frames))
 
 
 def samples(ms: int, *, sr: int) -> int:

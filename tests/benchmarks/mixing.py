@@ -123,8 +123,8 @@ def copy(folder: Path) -> None:
     """Read the bed and write it again, block by block, with the library that the mix does it with."""
     bed = library.SoundFile(folder / "bed.wav")
     with library.SoundWriter.like(bed, folder / "copy.wav") as sound:
-        for block in audio.blocks(bed):
-            sound.write(block)
+        for start, stop in blocks.spans(bed):
+            sound.write(bed.read(start, stop))
     (folder / "copy.wav").unlink()
 
 

@@ -21,23 +21,22 @@ from workbench import (
     audio,
     demo,
     engines,
-    evidence,
     fit,
     glossary,
     library,
     loudness,
-    measurement,
     mix,
     params,
     qa,
     subtitles,
-    timing,
     translate,
     tts,
 )
 from workbench.audio import Sound
-from workbench.film import Film, Sounds
+from workbench.fit import timing
 from workbench.params import Choice
+from workbench.qa import evidence, measurement
+from workbench.qa.material import Film, Sounds
 from workbench.records import (
     Casting,
     Cue,

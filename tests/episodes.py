@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from tests.recordings import Held
-from workbench import audio, evidence, measurement, qa
+from workbench import audio, qa
 from workbench.audio import Sound
-from workbench.film import Film, Sounds
 from workbench.glossary import Glossary
+from workbench.qa import evidence, measurement
+from workbench.qa.material import Film, Sounds
 from workbench.records import (
     Budget,
     Candidate,

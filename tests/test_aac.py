@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from tests.recordings import Held
-from workbench import aac, audio
+from workbench import audio
 from workbench.errors import MediaError
+from workbench.export import aac
 
 SR = 48_000
 SEAM = aac.PART * aac.PACKET  # samples

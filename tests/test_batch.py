@@ -11,8 +11,8 @@ import time
 import pytest
 
 from tests import project
-from workbench import batch
 from workbench.errors import StageError
+from workbench.runs import batch
 
 FAILING = """import pathlib, sys
 from workbench import monitor

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from workbench import batch, cli
+from workbench import cli
 from workbench.errors import LanguageError
+from workbench.runs import batch
 
 COMMANDS = ("add", "dub", "run", "repro", "rerun", "sheet", "status", "report", "engines", "demo")
 

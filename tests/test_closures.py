@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from tests.structure import ROOT
-from workbench import closures, library
+from workbench import library
+from workbench.runs import closures
 
 
 @pytest.fixture

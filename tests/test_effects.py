@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.recordings import Held, noise, read_in_blocks
-from workbench.effects import Room, impulse
+from workbench.mix.effects import Room, impulse
 
 SR = 48000
 

@@ -12,9 +12,10 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from workbench import engines, params, timing, tts
+from workbench import engines, params, tts
 from workbench.engines import ENGINES
 from workbench.errors import EngineError, LanguageError, RecordError, SpeechError
+from workbench.fit import timing
 from workbench.library import read_text
 from workbench.params import Choice
 from workbench.records import Casting, Segment, Table, Translation, parse

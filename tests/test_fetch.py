@@ -4,7 +4,8 @@ import json
 import pytest
 
 from tests.loopback import reply, serving
-from workbench.engines import fetch, models
+from workbench.engines import models
+from workbench.engines.models import fetch
 from workbench.errors import EngineError
 
 FILES = {

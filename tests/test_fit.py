@@ -9,8 +9,9 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from tests.recordings import Held
-from workbench import audio, fit, timing
+from workbench import audio, fit
 from workbench.errors import SpeechError
+from workbench.fit import timing
 from workbench.records import Placement, Segment, Table, Take
 
 ROOM = timing.Options(max_early=300, max_late=600, min_gap=80)

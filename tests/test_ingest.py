@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests import project
-from workbench import batch, glossary, ingest, library
+from workbench import glossary, library
 from workbench.errors import LibraryError, MediaError, SubtitleError
+from workbench.runs import batch, ingest
 
 
 def film(path, seed=0):

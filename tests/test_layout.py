@@ -10,8 +10,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.structure import CODE, PACKAGE, ROOT, needs
-from workbench import closures
 from workbench.library import SOURCE_STAGES, STAGES
+from workbench.runs import closures
 
 FORBIDDEN = {"utils", "helpers", "common", "misc", "base", "core"}
 TOP = {
@@ -21,24 +21,19 @@ TOP = {
 }  # fmt: skip
 
 NOUNS = {"errors", "records", "params", "audio", "activity", "writing"}
-KNOWLEDGE = {
-    "aac", "align", "effects", "evidence", "film", "glossary", "levels", "lexicon", "likeness", "loudness",
-    "measurement", "presence", "references", "review", "round_trip", "shorten", "timing", "wording",
-    "yardstick",
-    *STAGES,
-}  # fmt: skip
+KNOWLEDGE = {"align", "glossary", "loudness", "review", "wording", *STAGES}
 SHELL = {"library", "display"}
-FACES = {"panels", "report", "sheets"}
-TOPMOST = {"batch", "cli", "closures", "demo", "ingest", "monitor", "notebook", "patience", "preload"}
+FACES = {"panels", "report"}
+TOPMOST = {"cli", "demo", "runs"}
 # room -> the rooms below it, which it may import; `media` and `export` run ffmpeg and open files
 MAY_IMPORT = {
     **{name: NOUNS for name in NOUNS},
     **{name: NOUNS | KNOWLEDGE for name in KNOWLEDGE},
     "media": NOUNS | {"media"},
-    "export": NOUNS | {"aac", "media", "loudness"},
+    "export": NOUNS | {"export", "media", "loudness"},
     "library": NOUNS | {"library"},
     "display": NOUNS | KNOWLEDGE,
-    **{name: NOUNS | KNOWLEDGE | SHELL | {name} for name in ("report", "sheets")},
+    "report": NOUNS | KNOWLEDGE | SHELL | {"report"},
     "panels": NOUNS | KNOWLEDGE | SHELL | FACES,
     **{name: NOUNS | KNOWLEDGE | SHELL | FACES | TOPMOST | {"engines"} for name in TOPMOST},
 }
@@ -117,7 +112,7 @@ def test_code_outside_engines_names_no_engine():
     vendors = re.compile(r"\b(pocketsphinx|espeak|apertium|resemblyzer|silero)\b", re.IGNORECASE)
     assert ENGINES
     for name, path in CODE.modules.items():
-        if name.startswith("workbench.engines") or name in ("workbench.preload", "workbench.demo"):
+        if name.startswith("workbench.engines") or name in ("workbench.runs.preload", "workbench.demo"):
             continue
         constants = [
             node.value

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import episodes
-from workbench import levels
+from workbench.qa import levels
 
 SR = episodes.SR
 

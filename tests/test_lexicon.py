@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import lexicon
 from workbench.glossary import Pronunciation as P
+from workbench.tts import lexicon
 
 
 def test_whole_words_are_given_as_they_shall_be_spoken():

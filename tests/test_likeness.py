@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workbench import likeness
+from workbench.qa import likeness
 
 
 def prints(counts: dict[str, int], *, spread: float = 0.2) -> dict[str, np.ndarray]:

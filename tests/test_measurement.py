@@ -5,9 +5,10 @@ import pytest
 
 from tests import episodes
 from tests.test_qa import OPTS
-from workbench import measurement, qa
+from workbench import qa
 from workbench.errors import EngineError, LanguageError
 from workbench.params import Choice
+from workbench.qa import measurement
 from workbench.records import Score, Table, Word
 
 

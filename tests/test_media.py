@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.structure import ROOT
-from workbench import audio, batch, library, media
+from workbench import audio, library, media
 from workbench.errors import MediaError, WorkbenchError
 from workbench.records import Probe, Shot
+from workbench.runs import batch
 
 OPTS = media.Options(max_error_rate=0.1, shot_change=10.0)
 REAL = Path(os.environ.get("WORKBENCH_MEDIA", Path(__file__).parents[1] / "../shared/media"))

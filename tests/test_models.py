@@ -4,7 +4,8 @@ import weakref
 import numpy as np
 import pytest
 
-from workbench.engines import devices, models
+from workbench.engines import models
+from workbench.engines.models import devices
 from workbench.errors import EngineError
 
 

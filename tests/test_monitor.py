@@ -6,8 +6,8 @@ import sys
 import pytest
 from dvc.lock import LockError
 
-from workbench import monitor
 from workbench.errors import LibraryError, MediaError
+from workbench.runs import monitor
 
 
 def test_a_run_is_recorded_and_so_is_one_that_fails_or_is_interrupted(tmp_path):

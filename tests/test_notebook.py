@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from workbench import notebook
 from workbench.errors import LibraryError, StageError
+from workbench.runs import notebook
 
 
 def write(path, *cells, tags=("parameters",)):

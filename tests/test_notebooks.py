@@ -8,8 +8,8 @@ import json
 import pytest
 
 from tests.structure import ROOT
-from workbench import closures, notebook
 from workbench.library import SOURCE_STAGES, STAGES
+from workbench.runs import closures, notebook
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 OF_THE_MACHINE = {"models"}  # notebooks of no episode

@@ -17,12 +17,14 @@ import pytest
 
 from tests import episodes
 from tests.test_qa import OPTS
-from workbench import batch, glossary, library, qa, review, sheets, tts
+from workbench import glossary, library, qa, review, tts
 from workbench.errors import LibraryError, RecordError, StageError
 from workbench.panels import listing, rerun, sounds
 from workbench.panels.rerun import Rerun
 from workbench.panels.review import PAGE, Review
 from workbench.records import LineWord, Score, Table, Take
+from workbench.review import sheets
+from workbench.runs import batch
 
 FLAWED = episodes.flawed()
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"

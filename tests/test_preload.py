@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.project import hear_interrupts
-from workbench import preload
+from workbench.runs import preload
 
 WORKBENCH = [sys.executable, "-m", "workbench.cli"]
 

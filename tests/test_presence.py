@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import episodes
-from workbench import audio, presence
+from workbench import audio
+from workbench.qa import presence
 
 SR = episodes.SR
 REACH = audio.samples(presence.REACH, sr=SR)

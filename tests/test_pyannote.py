@@ -12,7 +12,7 @@ pytestmark = pytest.mark.models
 
 from tests.tiny import pyannote as tiny  # noqa: E402
 from workbench import diarize  # noqa: E402
-from workbench.engines import devices  # noqa: E402
+from workbench.engines.models import devices  # noqa: E402
 from workbench.engines.pyannote import Embedding, Pyannote  # noqa: E402
 from workbench.errors import EngineError  # noqa: E402
 

@@ -12,7 +12,7 @@ from tests import episodes
 from tests.recordings import Held
 from workbench import audio, params, qa, records
 from workbench.errors import RecordError
-from workbench.film import Film
+from workbench.qa.material import Film
 from workbench.records import (
     Budget,
     Cue,

@@ -7,7 +7,8 @@ from ruamel.yaml import YAML
 
 from tests.structure import ROOT
 from workbench import engines
-from workbench.engines import ENGINES, devices, fetch, models, readiness
+from workbench.engines import ENGINES, models
+from workbench.engines.models import devices, fetch, readiness
 from workbench.errors import EngineError, RecordError
 from workbench.library import read_text
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import activity, references
+from workbench import activity
 from workbench.records import Clip, Turn
+from workbench.voices import references
 
 SR = 1000
 LIMITS = {"shortest": 500, "longest": 3000, "total": 5000, "margin": 100, "clean_db": 20.0}

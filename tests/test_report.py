@@ -18,7 +18,7 @@ import soundfile
 from tests import episodes
 from tests.test_qa import OPTS
 from workbench import qa, report, review
-from workbench.film import Film
+from workbench.qa.material import Film
 from workbench.records import (
     Casting,
     Decision,

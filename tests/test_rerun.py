@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from workbench import batch, cli, library, review, tts
+from workbench import cli, library, review, tts
 from workbench.errors import LibraryError
 from workbench.records import Casting, Clip, Probe, Segment, Shot, Stream, Table, Take, Translation
+from workbench.runs import batch
 
 from .conftest import ROOT
 

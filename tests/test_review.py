@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import library, review, segment, timing, translate, tts, voices
+from workbench import library, review, segment, translate, tts, voices
 from workbench.errors import RecordError, SpeechError
+from workbench.fit import timing
 from workbench.glossary import Guide, Pronunciation, Term
 from workbench.records import (
     Casting,

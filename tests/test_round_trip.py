@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import dubs
-from workbench import demo, round_trip
+from workbench import demo
 from workbench.errors import EngineError
+from workbench.qa import round_trip
 from workbench.records import Placement, Word
 
 A, B = Placement("a", 0, 2000, 1.0, 0), Placement("b", 2100, 4000, 1.0, 0)

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.structure import ROOT
-from workbench import audio, demo, library, notebook, review, segment
+from workbench import audio, demo, library, review, segment
 from workbench.errors import SpeechError
 from workbench.records import LineWord, Segment, Table, Turn, Word
+from workbench.runs import notebook
 
 SR = 16000
 NOW = "2026-01-01T00:00:00.000000Z"

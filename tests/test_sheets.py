@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench import review, sheets
+from workbench import review
 from workbench.errors import RecordError
 from workbench.records import Segment, Translation
+from workbench.review import sheets
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DUB = "harbour/e01/es"

@@ -15,26 +15,14 @@ from tests.loopback import serving
 from tests.recordings import Held, noise
 from tests.structure import ROOT
 from tests.test_llm import Model
-from workbench import (
-    audio,
-    batch,
-    evidence,
-    fit,
-    library,
-    mix,
-    params,
-    qa,
-    shorten,
-    subtitles,
-    timing,
-    tts,
-    wording,
-)
+from workbench import audio, fit, library, mix, params, qa, subtitles, tts, wording
 from workbench.errors import EngineError, StageError
-from workbench.film import Film, Sounds
+from workbench.fit import timing
 from workbench.glossary import Guide, Term
 from workbench.library import read_text
 from workbench.params import Choice
+from workbench.qa import evidence
+from workbench.qa.material import Film, Sounds
 from workbench.records import (
     Budget,
     Candidate,
@@ -51,6 +39,8 @@ from workbench.records import (
     Take,
     Translation,
 )
+from workbench.runs import batch
+from workbench.tts import shorten
 
 SR = 8000
 LONG = "Buenos días, ¿ha llegado ya el barco de la isla que esperábamos desde ayer por la tarde?"

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import timing
+from workbench.fit import timing
 from workbench.records import Segment
 
 OPTS = timing.Options(max_early=300, max_late=600, min_gap=80)

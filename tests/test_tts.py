@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import library, timing, tts
+from workbench import library, tts
 from workbench.audio import Reference
 from workbench.errors import SpeechError
+from workbench.fit import timing
 from workbench.records import Casting, EngineVoice, Segment, Table, Take, Translation
 
 ROOM = timing.Options(max_early=0, max_late=0, min_gap=0)

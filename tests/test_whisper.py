@@ -243,7 +243,7 @@ class TestBadModels:
             load(folder)
 
     def test_a_gpu_asked_for_and_absent_is_an_error(self, folder, monkeypatch):
-        monkeypatch.setattr("workbench.engines.devices.gpus", lambda: [])
+        monkeypatch.setattr("workbench.engines.models.devices.gpus", lambda: [])
         with pytest.raises(EngineError, match="no CUDA device"):
             load(folder, device="cuda")
 

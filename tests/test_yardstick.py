@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests import dubs
-from workbench import yardstick
 from workbench.audio import Sound
+from workbench.qa import yardstick
 
 TEXT = "Mañana por la tarde vendrán los amigos de mi hermano."
 WITHOUT = "Mañana por la tarde vendrán los amigos."

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import LibraryError, StageError, WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.engines.readiness import Settings
+    from workbench.engines.models.readiness import Settings
 
 KEYS = "a dub, an episode with its dubs, or a series with all of it (default: the whole library)"
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
     if options.command == "run":
-        from workbench import preload
+        from workbench.runs import preload
 
         code = preload.ask(given)
         if code is not None:
@@ -172,7 +172,8 @@ def _whole(least: int) -> Callable[[str], int]:
 
 
 def _add(options: argparse.Namespace) -> list[str]:
-    from workbench import ingest, library
+    from workbench import library
+    from workbench.runs import ingest
 
     root = library.find_root()
     translations = {}
@@ -199,7 +200,7 @@ def _add(options: argparse.Namespace) -> list[str]:
 
 def beside(film: Path, language: str) -> Path | None:
     """Return the subtitle file that lies beside a film and carries its name, or `None`."""
-    from workbench import ingest
+    from workbench.runs import ingest
 
     names = [f"{film.stem}{middle}{suffix}" for middle in (f".{language}", "") for suffix in ingest.SUBTITLES]
     return next((path for name in names if (path := film.parent / name).is_file()), None)
@@ -224,7 +225,8 @@ def named(film: Path) -> str:
 
 
 def _dub(options: argparse.Namespace) -> None:
-    from workbench import batch, library
+    from workbench import library
+    from workbench.runs import batch
 
     root, keys = library.find_root(), _add(options)
     batch.refuse_foreign(root, keys)
@@ -232,20 +234,22 @@ def _dub(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from workbench import batch, library
+    from workbench import library
+    from workbench.runs import batch
 
     batch.run_stage(library.find_root(), options.stage, options.key)
 
 
 def _repro(options: argparse.Namespace) -> None:
-    from workbench import batch, library
+    from workbench import library
+    from workbench.runs import batch
 
     root = library.find_root()
     _bring(root, batch.keys(root, options.keys))
 
 
 def _bring(root: Path, keys: Sequence[str]) -> None:
-    from workbench import batch
+    from workbench.runs import batch
 
     failed = batch.bring(root, keys)
     for key in keys:
@@ -260,7 +264,8 @@ def _bring(root: Path, keys: Sequence[str]) -> None:
 
 
 def _rerun(options: argparse.Namespace) -> None:
-    from workbench import batch, library
+    from workbench import library
+    from workbench.runs import batch
 
     done = batch.rerun(
         library.find_root(), options.key, segments=options.segments, approved=options.approved,
@@ -278,9 +283,11 @@ def _rerun(options: argparse.Namespace) -> None:
 def _sheet(options: argparse.Namespace) -> None:
     from datetime import UTC, datetime
 
-    from workbench import batch, library, review, sheets
+    from workbench import library, review
     from workbench.library import people
     from workbench.records import Probe
+    from workbench.review import sheets
+    from workbench.runs import batch
 
     dub = batch.dub_of(library.find_root(), options.key)
     known = review.read(dub.review(*review.LOGS))
@@ -322,7 +329,8 @@ def _show(root: Path, key: str) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from workbench import batch, library, monitor
+    from workbench import library
+    from workbench.runs import batch, monitor
 
     root = library.find_root()
     keys = batch.keys(root, options.keys)
@@ -336,7 +344,8 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from workbench import batch, library, notebook
+    from workbench import library
+    from workbench.runs import batch, notebook
 
     dub = batch.dub_of(library.find_root(), options.key)
     path = dub.reports / "qa.html"
@@ -355,7 +364,7 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _engines(options: argparse.Namespace) -> None:
-    from workbench.engines import readiness
+    from workbench.engines.models import readiness
 
     found = readiness.table(_settings()[1])
     print(f"{'kind':10} {'engine':15} {'enabled':9} {'installed':10} {'ready':6} {'device':7} licence, model")
@@ -370,7 +379,7 @@ def _engines(options: argparse.Namespace) -> None:
 
 def _use(options: argparse.Namespace) -> None:
     from workbench import library
-    from workbench.engines import readiness
+    from workbench.engines.models import readiness
 
     root, settings = _settings()
     text, changed = readiness.use(settings, options.set)
@@ -383,7 +392,8 @@ def _use(options: argparse.Namespace) -> None:
 def _fetch(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from workbench.engines import fetch, models, readiness
+    from workbench.engines import models
+    from workbench.engines.models import fetch, readiness
 
     source = readiness.source(_settings()[1], options.model)
     print(f"{options.model}: licence {source.licence}, about {source.size} MB")
@@ -397,14 +407,15 @@ def _fetch(options: argparse.Namespace) -> None:
 
 def _settings() -> tuple[Path, Settings]:
     from workbench import library
-    from workbench.engines import readiness
+    from workbench.engines.models import readiness
 
     root = library.find_root()
     return root, readiness.read({name: library.read_text(root / name) for name in readiness.FILES})
 
 
 def _code(_: argparse.Namespace) -> None:
-    from workbench import closures, library
+    from workbench import library
+    from workbench.runs import closures
 
     closures.write(library.find_root())
 

@@ -23,10 +23,11 @@ import langcodes
 import msgspec
 import numpy as np
 
-from workbench import activity, audio, display, measurement, qa, review, writing
+from workbench import activity, audio, display, qa, review, writing
 from workbench.audio import Kept, Part, Sound
-from workbench.evidence import Line
-from workbench.film import Film, Sounds
+from workbench.qa import measurement
+from workbench.qa.evidence import Line
+from workbench.qa.material import Film, Sounds
 from workbench.records import Decision, Maker, Score, Segment, Table, Translation
 
 CLIP_RATE = 24_000  # Hz, and of a clip's speech nothing audible lies above its half

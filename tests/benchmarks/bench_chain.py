@@ -16,7 +16,8 @@ import time
 from tests.benchmarks import films
 from tests.benchmarks.figures import keep
 from tests.project import copy, environment, workbench
-from workbench import library, monitor
+from workbench import library
+from workbench.runs import monitor
 
 TIMES = 12
 

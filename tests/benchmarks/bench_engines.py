@@ -21,12 +21,13 @@ from tests.benchmarks.figures import keep
 from tests.dubs import Takes, options
 from tests.tiny import coqui, translation
 from tests.tiny.whisper import whisper
-from workbench import asr, audio, library, timing, translate, tts
+from workbench import asr, audio, library, translate, tts
 from workbench.engines.coqui import Coqui
 from workbench.engines.ctranslate import Nllb
 from workbench.engines.silero import Silero
 from workbench.engines.utterances import utterances
 from workbench.engines.whisper import FasterWhisper
+from workbench.fit import timing
 from workbench.glossary import Guide
 from workbench.records import Casting, Segment, Table, Translation
 

@@ -17,8 +17,9 @@ from tests.benchmarks import clips, rules
 from tests.benchmarks.figures import keep
 from tests.benchmarks.rules import Clip
 from tests.structure import ROOT
-from workbench import fit, library, params, timing
+from workbench import fit, library, params
 from workbench.display import INK, SPEAKER_COLOURS, Picture
+from workbench.fit import timing
 from workbench.records import Segment, Take
 
 RULES = {"clamp": rules.clamp, "trim": rules.trim, "push": rules.push, "half": rules.half}

@@ -22,8 +22,9 @@ from tests import browser
 from tests.benchmarks import films
 from tests.benchmarks.figures import keep
 from tests.project import copy, workbench
-from workbench import batch, library, monitor, review
+from workbench import library, review
 from workbench.records import Segment
+from workbench.runs import batch, monitor
 
 TIMES = 34  # the demo over: 612 lines
 KEY = "films/long"

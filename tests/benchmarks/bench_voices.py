@@ -14,9 +14,10 @@ import soundfile
 
 from tests.benchmarks.figures import keep
 from tests.tiny import coqui as tiny
-from workbench import library, timing, tts
+from workbench import library, tts
 from workbench.audio import Reference
 from workbench.engines.coqui import Coqui, CoquiOptions
+from workbench.fit import timing
 from workbench.records import Casting, Segment, Table, Translation
 
 SECONDS = 600

@@ -26,8 +26,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench import activity, fit, timing
+from workbench import activity, fit
 from workbench.activity import Span
+from workbench.fit import timing
 from workbench.records import Segment, Table, Take
 
 

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from workbench.engines import devices, models
+from workbench.engines import models
+from workbench.engines.models import devices
 from workbench.errors import EngineError
 from workbench.params import Choice
 from workbench.records import Maker, Table, parse

@@ -30,8 +30,9 @@ import numpy as np
 from workbench import audio
 from workbench.audio import Reference, Sound
 from workbench.engines import coqui_networks as networks
-from workbench.engines import devices, languages, models
+from workbench.engines import languages, models
 from workbench.engines.coqui_networks import Vits, Xtts
+from workbench.engines.models import devices
 from workbench.errors import EngineError, SpeechError
 from workbench.records import EngineVoice
 

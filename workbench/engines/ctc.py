@@ -20,7 +20,8 @@ import numpy as np
 
 from workbench import audio
 from workbench.audio import Sound
-from workbench.engines import devices, models, viterbi
+from workbench.engines import models, viterbi
+from workbench.engines.models import devices
 from workbench.engines.viterbi import Scores
 from workbench.records import Timed
 

@@ -21,8 +21,9 @@ from typing import Any, NamedTuple
 
 import langcodes
 
-from workbench.engines import devices, models
+from workbench.engines import models
 from workbench.engines.cues import sentences
+from workbench.engines.models import devices
 from workbench.errors import EngineError, LanguageError
 from workbench.params import Count
 from workbench.records import Draft, LongLine

@@ -12,7 +12,8 @@ import numpy as np
 from workbench import audio
 from workbench.activity import Span
 from workbench.audio import Sound
-from workbench.engines import devices, installed, models
+from workbench.engines import installed, models
+from workbench.engines.models import devices
 from workbench.errors import EngineError
 
 VOICE = "vocals"

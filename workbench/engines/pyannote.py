@@ -21,8 +21,9 @@ import numpy as np
 from workbench import audio
 from workbench.activity import Span
 from workbench.audio import Sound
-from workbench.engines import devices, installed, models
+from workbench.engines import installed, models
 from workbench.engines.clustering import letters
+from workbench.engines.models import devices
 from workbench.errors import EngineError
 from workbench.records import Turn
 

@@ -26,7 +26,8 @@ import msgspec
 
 from workbench import activity, audio
 from workbench.audio import Sound
-from workbench.engines import devices, languages, models
+from workbench.engines import languages, models
+from workbench.engines.models import devices
 from workbench.engines.utterances import utterances
 from workbench.errors import LanguageError
 from workbench.params import Count

@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from workbench import timing, wording
+from workbench import wording
 from workbench.errors import SpeechError
+from workbench.fit import timing
 from workbench.fit.account import Cost, budgets, costs, shot_edges, wanting
 from workbench.fit.bounds import Bounds, bounds
 from workbench.fit.options import Options

@@ -16,8 +16,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from workbench import timing
 from workbench.errors import SpeechError
+from workbench.fit import timing
 from workbench.records import Segment, Take
 
 Times = npt.NDArray[np.int64]

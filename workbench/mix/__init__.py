@@ -17,8 +17,8 @@ import inspect
 import numpy as np
 import scipy
 
-from workbench import audio, effects, loudness
-from workbench.mix import bed, film, limiter, mastering, speech
+from workbench import audio, loudness
+from workbench.mix import bed, effects, film, limiter, mastering, speech
 from workbench.mix.bed import Duck, ducks
 from workbench.mix.film import Mix
 from workbench.mix.limiter import Limited

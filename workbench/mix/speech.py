@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workbench import audio, effects, loudness
+from workbench import audio, loudness
 from workbench.audio import Kept, Keyed
 from workbench.errors import MediaError, RecordError
 from workbench.loudness import Heard
+from workbench.mix import effects
 from workbench.mix.options import Options
 from workbench.records import Placement, Segment
 

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import Dict, HasTraits, List, Unicode
 
-from workbench import library, references, review, tts, voices
+from workbench import library, review, tts, voices
 from workbench.errors import LibraryError, WorkbenchError
 from workbench.panels.sounds import Clips
 from workbench.records import Casting as Cast
 from workbench.records import Clip, Segment, Speaker, Take, Turn
 from workbench.review import Anchor
+from workbench.voices import references
 
 if TYPE_CHECKING:
     import ipywidgets

@@ -18,7 +18,8 @@ from typing import Any
 
 import regex
 
-from workbench import display, qa, review, timing, wording, writing
+from workbench import display, qa, review, wording, writing
+from workbench.fit import timing
 from workbench.records import (
     Casting,
     Decision,

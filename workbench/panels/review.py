@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Dict, Enum, HasTraits, Int, List, Unicode, observe
 
-from workbench import glossary, library, qa, review, timing, tts
+from workbench import glossary, library, qa, review, tts
 from workbench.errors import LibraryError, RecordError, WorkbenchError
+from workbench.fit import timing
 from workbench.glossary import Pronunciation
 from workbench.panels.listing import KINDS, Filters, Listing, changes
 from workbench.panels.rerun import Rerun

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from workbench.evidence import Line
-from workbench.film import Film
 from workbench.qa import film as film_checks
 from workbench.qa import lines as line_checks
+from workbench.qa.evidence import Line
 from workbench.qa.findings import Finding, Options
+from workbench.qa.material import Film
 from workbench.records import Score, Verdict
 
 __all__ = ["FILM_CHECKS", "LINE_CHECKS", "VERDICTS", "Options", "check", "marks", "worst"]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import langcodes
 
 from workbench import activity, writing
-from workbench.film import Film
 from workbench.qa.findings import Finding, Options, above, by_another, found
+from workbench.qa.material import Film
 
 
 def speech(film: Film, opts: Options) -> Finding:

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import langcodes
 
 from workbench import subtitles, writing
-from workbench.evidence import Line
-from workbench.levels import Levels
+from workbench.qa.evidence import Line
 from workbench.qa.findings import Finding, Options, above, below, by_another, found
-from workbench.round_trip import Heard
+from workbench.qa.levels import Levels
+from workbench.qa.round_trip import Heard
 
 
 def text(line: Line, opts: Options) -> Finding:

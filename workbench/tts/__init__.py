@@ -21,11 +21,13 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 import numpy as np
 
-from workbench import audio, lexicon, review, timing
+from workbench import audio, review
 from workbench.audio import Reference, Sound
 from workbench.errors import SpeechError
+from workbench.fit import timing
 from workbench.glossary import Pronunciation
 from workbench.records import Casting, EngineVoice, Segment, Table, Take, Translation
+from workbench.tts import lexicon
 
 RATE_STEP = 0.01  # rates are multiples of it, so that near ones share a take
 

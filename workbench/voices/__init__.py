@@ -19,12 +19,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from workbench import activity, audio, references, review
+from workbench import activity, audio, review
 from workbench.audio import Sound
 from workbench.errors import EngineError, LibraryError
 from workbench.params import Count, Positive
 from workbench.records import Casting, Clip, Decision, EngineVoice, Score, Speaker, Table, Turn
-from workbench.references import PrintExtractor
+from workbench.voices import references
+from workbench.voices.references import PrintExtractor
 
 PITCH_RATE = 16_000  # Hz
 PITCH_FRAME, PITCH_STEP = 1024, 320  # samples: 64 ms, 20 ms

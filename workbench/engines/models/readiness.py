@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from workbench import engines, params
-from workbench.engines import devices, fetch, models
+from workbench.engines import models
+from workbench.engines.models import devices, fetch
 from workbench.errors import EngineError, RecordError
 from workbench.params import Choice
 from workbench.records import Table, parse

@@ -18,7 +18,7 @@ computed: text that a spreadsheet would take for a formula is written as text, a
 
 from __future__ import annotations
 
-from workbench.sheets.forms import read, write
-from workbench.sheets.rows import Report, Row, decisions, log_of, rows
+from workbench.review.sheets.forms import read, write
+from workbench.review.sheets.rows import Report, Row, decisions, log_of, rows
 
 __all__ = ["Report", "Row", "decisions", "log_of", "read", "rows", "write"]

@@ -13,11 +13,13 @@ from statistics import median
 
 import numpy as np
 
-from workbench import activity, likeness, writing
+from workbench import activity, writing
 from workbench.activity import Span
-from workbench.film import Film
-from workbench.likeness import Likeness
-from workbench.measurement import Measured
+from workbench.qa import likeness
+from workbench.qa.likeness import Likeness
+from workbench.qa.material import Film
+from workbench.qa.measurement import Measured
+from workbench.qa.yardstick import Comparison
 from workbench.records import (
     Budget,
     Casting,
@@ -30,7 +32,6 @@ from workbench.records import (
     Turn,
 )
 from workbench.writing import Guess
-from workbench.yardstick import Comparison
 
 
 @dataclass(frozen=True)

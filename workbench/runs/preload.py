@@ -43,7 +43,7 @@ def serving() -> Iterator[None]:
             os.umask(old)
             listener.listen(64)
             number = listener.fileno()
-            command = [sys.executable, "-m", "workbench.preload", str(number)]
+            command = [sys.executable, "-m", "workbench.runs.preload", str(number)]
             server = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[number]
             )

@@ -12,8 +12,9 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from workbench import batch, glossary, library, params
+from workbench import glossary, library, params
 from workbench.errors import LibraryError, MediaError
+from workbench.runs import batch
 
 SERIES = """\
 title: "{series}"

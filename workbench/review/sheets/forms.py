@@ -18,7 +18,7 @@ import msgspec
 from workbench import review
 from workbench.errors import RecordError
 from workbench.review import Line
-from workbench.sheets.rows import Row, flat, rows, seen_of
+from workbench.review.sheets.rows import Row, flat, rows, seen_of
 
 COLUMNS = ("id", "start", "end", "speaker", "source", "target", "verdict", "note", "seen")
 LONGEST_CELL = 5_000  # characters

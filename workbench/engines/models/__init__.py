@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from workbench.engines import devices
+from workbench.engines.models import devices
 from workbench.errors import EngineError
 from workbench.records import UNREADABLE
 

@@ -14,9 +14,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from workbench import closures, library
+from workbench import library
 from workbench.errors import LibraryError
 from workbench.records import Table
+from workbench.runs import closures
 
 if TYPE_CHECKING:
     from dvc.repo import Repo

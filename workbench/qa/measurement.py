@@ -18,17 +18,18 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from workbench import audio, levels, presence, round_trip, writing, yardstick
+from workbench import audio, writing
 from workbench.audio import Kept, Keyed, Part, Sound
 from workbench.errors import EngineError, LanguageError
-from workbench.film import Film, Sounds
-from workbench.levels import Levels
 from workbench.params import Choice
-from workbench.presence import Presence
+from workbench.qa import levels, presence, round_trip, yardstick
+from workbench.qa.levels import Levels
+from workbench.qa.material import Film, Sounds
+from workbench.qa.presence import Presence
+from workbench.qa.round_trip import Heard, Hearer
+from workbench.qa.yardstick import Comparison, Reader
 from workbench.records import Placement, Take, Word
-from workbench.references import PrintExtractor
-from workbench.round_trip import Heard, Hearer
-from workbench.yardstick import Comparison, Reader
+from workbench.voices.references import PrintExtractor
 
 T = TypeVar("T")
 

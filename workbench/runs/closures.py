@@ -20,7 +20,7 @@ from workbench.engines import ENGINES
 STAGE = "code"  # the name of DVC's stage that writes this
 SHOWN = "workbench.display"  # draws for a reader; nothing that a stage puts out passes through it
 DRAWN = "workbench.report"  # save here
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 
 def write(root: Path) -> None:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from workbench import closures, glossary, library, monitor, notebook, preload, review, wording
+from workbench import glossary, library, review, wording
 from workbench.errors import LibraryError, MediaError, StageError
 from workbench.glossary import Term
 from workbench.library import people
 from workbench.records import Decision, Placement, Segment, Table, Take, Translation
+from workbench.runs import closures, monitor, notebook, preload
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ def reproduce(root: Path, targets: Sequence[str]) -> None:
     """
     for episode in dict.fromkeys("/".join(target.partition("@")[2].split("/")[:2]) for target in targets):
         _refuse_without_film(root, episode)
-    command = [sys.executable, "-m", "workbench.patience", "--wait-for-lock", "repro", *targets]
+    command = [sys.executable, "-m", "workbench.runs.patience", "--wait-for-lock", "repro", *targets]
     ends = (signal.SIGINT, signal.SIGTERM)
     asked: list[int] = []
     with preload.serving():

@@ -24,9 +24,10 @@ from typing import Any, Literal, Protocol
 import langcodes
 import pysubs2
 
-from workbench import aac, audio, loudness, media
+from workbench import audio, loudness, media
 from workbench.audio import Kept, Keyed
 from workbench.errors import MediaError, SubtitleError
+from workbench.export import aac
 from workbench.records import Loudness, Probe, Product, Stream
 
 # What players expect inside MP4; anything else is copied into Matroska alone.

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from workbench import audio
+from workbench import content
 
 
 class Held:
@@ -19,7 +19,7 @@ class Held:
 
     def key(self, start, stop):
         part = np.ascontiguousarray(self.y[:, start:stop])
-        return audio.address(self.sr, part.shape, hashlib.sha256(part).hexdigest())
+        return content.address(self.sr, part.shape, hashlib.sha256(part).hexdigest())
 
 
 def read_in_blocks(recording, size):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.recordings import Held
-from workbench import audio
+from workbench import audio, content
 from workbench.errors import MediaError
 from workbench.export import aac
 
@@ -17,7 +17,7 @@ class Sound(Held):
     """A recording in memory that can name what it holds."""
 
     def key(self, start, stop):
-        return audio.address(self.read(start, stop).tobytes())
+        return content.address(self.read(start, stop).tobytes())
 
 
 def clicks(seconds: float = 18, channels: int = 2) -> np.ndarray:

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from tests.structure import CODE, PACKAGE, ROOT, needs
 from workbench.library import SOURCE_STAGES, STAGES
-from workbench.runs import closures
+from workbench.runs import digests
 
 FORBIDDEN = {"utils", "helpers", "common", "misc", "base", "core"}
 TOP = {
@@ -20,7 +20,7 @@ TOP = {
     ".gitattributes", ".gitignore", "LICENSE",
 }  # fmt: skip
 
-NOUNS = {"errors", "records", "params", "audio", "activity", "writing"}
+NOUNS = {"content", "errors", "records", "params", "audio", "activity", "writing"}
 KNOWLEDGE = {"align", "glossary", "loudness", "review", "wording", *STAGES}
 SHELL = {"library", "display"}
 FACES = {"panels", "report"}
@@ -163,7 +163,7 @@ def test_dvc_keeps_outputs_of_a_stage_that_fails():
 
 
 def test_notebook_code_is_found():
-    assert all(closures.cells(CODE.notebooks[stage]).strip() for stage in STAGES)
+    assert all(digests.cells(CODE.notebooks[stage]).strip() for stage in STAGES)
     assert CODE.imports(ast.parse("from workbench import asr, records")) == {
         "workbench.asr",
         "workbench.records",

@@ -9,7 +9,7 @@ import pytest
 
 from tests.structure import ROOT
 from workbench.library import SOURCE_STAGES, STAGES
-from workbench.runs import closures, notebook
+from workbench.runs import digests, notebook
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 OF_THE_MACHINE = {"models"}  # notebooks of no episode
@@ -29,7 +29,7 @@ class TestEachNotebook:
             assert notebook.parameters(path) == expected
 
     def test_tells_and_calls_but_defines_nothing(self, path):
-        tree = ast.parse(closures.cells(path))
+        tree = ast.parse(digests.cells(path))
         for node in ast.walk(tree):
             assert not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -41,7 +41,7 @@ class TestEachNotebook:
     def test_is_short_and_explains(self, path):
         lines = [
             line
-            for line in closures.cells(path).splitlines()
+            for line in digests.cells(path).splitlines()
             if line.strip() and not line.strip().startswith("#")
         ]
         assert 0 < len(lines) <= 40

@@ -9,9 +9,7 @@ aligner finds when each word is said, and how surely. Where it cannot, the words
 from __future__ import annotations
 
 import hashlib
-import inspect
 import logging
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
@@ -19,7 +17,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from workbench import audio
+from workbench import audio, content
 from workbench.audio import Kept, Recording, Sound
 from workbench.errors import EngineError
 from workbench.records import LineWord, Segment, Timed, Word
@@ -55,7 +53,7 @@ class Aligner(Protocol):
 
 def version() -> str:
     """Return the content address of this code: what another kept is not to be found."""
-    return audio.address(inspect.getsource(sys.modules[__name__]))
+    return content.of_code(__name__)
 
 
 def realign(
@@ -143,7 +141,7 @@ def _found(
     """Return a line's words at their times in the sound of it, which begins at `at` ms."""
     timed, texts = None, [word.text for word in words]
     if len(heard) and by.knows(language):
-        key = audio.address(by.identity, texts, sr, hashlib.sha256(heard.tobytes()).hexdigest())
+        key = content.address(by.identity, texts, sr, hashlib.sha256(heard.tobytes()).hexdigest())
         if (known := kept.get(key)) is None:
             kept[key] = known = msgspec.json.encode(by.times(heard, sr=sr, words=texts))
         timed = msgspec.json.decode(known, type=list[Timed] | None)

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from workbench.content import address
+
 Sound = npt.NDArray[np.float32]
 
 BLOCK = 2**18  # samples; what is read at once of a long sound
@@ -105,11 +107,6 @@ class Part:
     @property
     def _inside(self) -> tuple[int, int]:
         return max(self.start, 0), min(self.stop, self.recording.frames)
-
-
-def address(*parts: object) -> str:
-    """Return the content address of texts and numbers, in hexadecimal."""
-    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
 def samples(ms: int, *, sr: int) -> int:

@@ -415,9 +415,9 @@ def _settings() -> tuple[Path, Settings]:
 
 def _code(_: argparse.Namespace) -> None:
     from workbench import library
-    from workbench.runs import closures
+    from workbench.runs import digests
 
-    closures.write(library.find_root())
+    digests.write(library.find_root())
 
 
 def _demo(options: argparse.Namespace) -> None:

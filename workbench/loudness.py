@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from workbench import audio
+from workbench import audio, content
 from workbench.audio import Kept, Keyed, Sound
 from workbench.records import Loudness
 
@@ -111,7 +111,7 @@ def hear_part(recording: Keyed, start: int, stop: int, *, kept: Kept) -> Heard:
     """Hear samples `start` to `stop` of a recording, or find in `kept` what was heard of them before."""
     first = max(0, start - audio.samples(SETTLING, sr=recording.sr))
     last = min(recording.frames, stop + REACH)
-    key = audio.address("heard", recording.key(first, last), start - first, last - stop)
+    key = content.address("heard", recording.key(first, last), start - first, last - stop)
     if (found := kept.get(key)) is None:
         y = recording.read(first, last)
         heard = hear(y, sr=recording.sr, before=start - first, after=last - stop)

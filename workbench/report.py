@@ -23,7 +23,7 @@ import langcodes
 import msgspec
 import numpy as np
 
-from workbench import activity, audio, display, qa, review, writing
+from workbench import activity, audio, content, display, qa, review, writing
 from workbench.audio import Kept, Part, Sound
 from workbench.qa import measurement
 from workbench.qa.evidence import Line
@@ -136,7 +136,7 @@ def clips(
 
 def _clip(part: Part, kept: Kept) -> bytes:
     form = (av.library_versions, CLIP_RATE, CLIP_BITS, inspect.getsource(clip))
-    key = audio.address("clip", form, part.digest(kept=kept))
+    key = content.address("clip", form, part.digest(kept=kept))
     if (found := kept.get(key)) is None:
         kept[key] = found = clip(part.y, sr=part.recording.sr)
     return found

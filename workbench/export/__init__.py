@@ -13,8 +13,6 @@ preview's picture nothing. The files are the same, byte for byte, as those made 
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ import pysubs2
 
 from workbench import audio, loudness, media
 from workbench.audio import Kept, Keyed
+from workbench.content import address, of_code
 from workbench.errors import MediaError, SubtitleError
 from workbench.export import aac
 from workbench.records import Loudness, Probe, Product, Stream
@@ -84,7 +83,7 @@ class Files(Protocol):
 
 def version() -> str:
     """Return the content address of what encodes: what another kept is not to be found."""
-    return audio.address(aac.version(), media.version(), inspect.getsource(sys.modules[__name__]))
+    return address(media.version(), of_code(__name__, libraries=("av",)))
 
 
 def voice(mix: Keyed, reached: Loudness, *, language: str, to: Path, kept: Kept, opts: Options) -> Product:
@@ -213,7 +212,7 @@ def _film(film: Film, dub: Product, path: Path, *, note: str, opts: Options) -> 
 def _small(film: Film, picture: Stream, *, folder: Path, files: Files, opts: Options) -> Path:
     """Return a small picture to be looked at in a browser: encoded in `folder`, or kept from before."""
     content = (files.digest(film.source), picture.index, opts.preview_height, opts.preview_crf)
-    key = audio.address(version(), content)
+    key = address(version(), content)
     if found := files.find(key):
         return found
     small = (

@@ -11,9 +11,7 @@ The bytes of a part depend on the sound in and around it alone.
 
 from __future__ import annotations
 
-import inspect
 import itertools
-import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -24,7 +22,7 @@ import msgspec
 import numpy as np
 from av.codec.context import Flags
 
-from workbench import audio, loudness
+from workbench import content
 from workbench.audio import Kept, Keyed, Sound
 from workbench.errors import MediaError
 
@@ -33,11 +31,6 @@ PART = 256  # packets
 LEAD = 16  # packets before and after a part; a window is chosen by the two before it and the one after
 WARM = 3  # packets that a decoder is given before the first that counts
 LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")  # in the order of a WAV
-
-
-def version() -> str:
-    """Return the content address of what encodes: what another kept is not to be found."""
-    return audio.address(av.library_versions, *map(inspect.getsource, (loudness, sys.modules[__name__])))
 
 
 @dataclass(frozen=True)
@@ -104,7 +97,7 @@ class Encoded:
         """Return a content address of samples `start` to `stop`."""
         first, last = self._needed(start, stop)
         parts = range(first // PART, (last - 1) // PART + 1)
-        return audio.address(
+        return content.address(
             "decoded", start - parts[0] * PART * PACKET, stop - start, *map(self._key, parts)
         )
 
@@ -145,7 +138,7 @@ class Encoded:
     def _key(self, part: int) -> str:
         first, last = self._around(part)
         sound = self.recording.key(first * PACKET, min(last * PACKET, self.frames))
-        return audio.address("aac", sound, part * PART - first, self.gain_db, self.bits)
+        return content.address("aac", sound, part * PART - first, self.gain_db, self.bits)
 
     def _coder(self) -> av.AudioCodecContext:
         coder = av.CodecContext.create("aac", "w")

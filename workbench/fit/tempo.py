@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version as installed
 
 import numpy as np
 
-from workbench import audio
+from workbench import audio, content
 from workbench.audio import Keyed, Sound
 from workbench.errors import SpeechError
 
@@ -50,8 +47,7 @@ def stretch(y: Sound, *, sr: int, length: int) -> Sound:
 
 def version() -> str:
     """Return the content address of what stretches: what another made is not to be kept."""
-    libraries = [installed(name) for name in ("python-stretch", "soxr")]
-    return audio.address(libraries, *map(inspect.getsource, (audio, sys.modules[__name__])))
+    return content.of_code(__name__, libraries=("python-stretch", "soxr"))
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class Fitted:
 
     def key(self, start: int, stop: int) -> str:
         """Return a content address of samples `start` to `stop`."""
-        return audio.address("fitted", self.spoken.key(0, self.spoken.frames), self.frames, start, stop)
+        return content.address("fitted", self.spoken.key(0, self.spoken.frames), self.frames, start, stop)
 
     @cached_property
     def _whole(self) -> Sound:

@@ -9,9 +9,7 @@ size and time of change are the same, by which DVC too tells that a file did not
 
 from __future__ import annotations
 
-import inspect
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from functools import cached_property
@@ -22,7 +20,7 @@ import numpy as np
 import soundfile
 import xxhash
 
-from workbench import audio
+from workbench import audio, content
 from workbench.audio import Kept, Keyed, Sound
 from workbench.errors import LibraryError, MediaError
 from workbench.library.files import LIMIT
@@ -41,9 +39,7 @@ class Store:
     """
 
     def __init__(self, root: Path, name: str, *, version: str, limit: int = LIMIT) -> None:
-        self._version = audio.address(
-            version, inspect.getsource(audio), inspect.getsource(sys.modules[__name__])
-        )
+        self._version = content.address(version, content.of_code(__name__))
         path = root / ".cache" / name / "kept.sqlite"
         path.parent.mkdir(parents=True, exist_ok=True)
         self._now = int(time.time())
@@ -107,7 +103,7 @@ class KeyedSound(SoundFile):
         """Return a content address of samples `start` to `stop`."""
         first, last = start // audio.BLOCK, -(-stop // audio.BLOCK)
         within = (start - first * audio.BLOCK, stop - start, self.sr, self.channels)
-        return audio.address("sound", within, self.hashes[1 + first : 1 + last])
+        return content.address("sound", within, self.hashes[1 + first : 1 + last])
 
 
 class KeyedParts:
@@ -132,7 +128,7 @@ class KeyedParts:
 
     def key(self, start: int, stop: int) -> str:
         """Return a content address of samples `start` to `stop`."""
-        return audio.address("parts", [part.key(*within) for part, *within in self._over(start, stop)])
+        return content.address("parts", [part.key(*within) for part, *within in self._over(start, stop)])
 
     def _over(self, start: int, stop: int) -> Iterator[tuple[KeyedSound, int, int]]:
         """Yield the parts that hold some of the samples, and from where to where."""
@@ -183,7 +179,7 @@ def _renew(
     recording: Keyed, start: int, stop: int, path: Path, *, earlier: Path, kept: Kept, subtype: str
 ) -> bool:
     form = (subtype, soundfile.__libsndfile_version__, recording.sr, recording.channels, stop - start)
-    key = audio.address(form, recording.key(start, stop))
+    key = content.address(form, recording.key(start, stop))
     if _same(earlier, kept.get(key), kept=kept):
         link(earlier, path)
         return False
@@ -223,7 +219,7 @@ def _identity(path: Path) -> tuple[str, list[str]]:
     except OSError as error:
         raise _unreadable(path, str(error)) from error
     state = [str(number) for number in (stat.st_size, stat.st_mtime_ns)]
-    return audio.address("file", stat.st_dev, stat.st_ino), state
+    return content.address("file", stat.st_dev, stat.st_ino), state
 
 
 def _hashes(file: BinaryIO, layout: _Layout) -> Iterator[str]:

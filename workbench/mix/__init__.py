@@ -12,13 +12,7 @@ sounds in it, so that a stretch that no edit reached is known without being read
 a step, so that one edited line seldom moves a speaker's or the film's.
 """
 
-import inspect
-
-import numpy as np
-import scipy
-
-from workbench import audio, loudness
-from workbench.mix import bed, effects, film, limiter, mastering, speech
+from workbench import content
 from workbench.mix.bed import Duck, ducks
 from workbench.mix.film import Mix
 from workbench.mix.limiter import Limited
@@ -43,5 +37,4 @@ __all__ = [
 
 def version() -> str:
     """Return the content address of the code that computes a mix: what another made is not to be kept."""
-    sources = (audio, effects, loudness, bed, film, limiter, mastering, speech)
-    return audio.address(np.__version__, scipy.__version__, *map(inspect.getsource, sources))
+    return content.of_code(__name__, libraries=("numpy", "scipy"))

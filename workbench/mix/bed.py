@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench import activity, audio
+from workbench import activity, audio, content
 from workbench.audio import Kept, Keyed
 from workbench.mix.options import Options
 from workbench.mix.speech import Line, span
@@ -58,7 +58,7 @@ def ducks(
 
 def _apart(bed: Keyed, dialogue: Keyed, start: int, stop: int, *, kept: Kept) -> bool:
     """Say whether the dialogue holds a sound between two samples, and another one than the bed."""
-    key = audio.address("apart", bed.key(start, stop), dialogue.key(start, stop))
+    key = content.address("apart", bed.key(start, stop), dialogue.key(start, stop))
     if (found := kept.get(key)) is None:
         something = other = False
         for at in range(start, stop, GLANCE):

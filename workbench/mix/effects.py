@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import signal
 
-from workbench import audio
+from workbench import audio, content
 from workbench.audio import Keyed, Sound
 
 SEED = 1
@@ -76,4 +76,4 @@ class Room:
     def key(self, start: int, stop: int) -> str:
         """Return a content address of samples `start` to `stop`."""
         how = (self.decay, self.delay, self.level_db, start, stop)
-        return audio.address("room", how, self.take.key(0, self.take.frames))
+        return content.address("room", how, self.take.key(0, self.take.frames))

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from workbench import audio
+from workbench import audio, content
 from workbench.audio import Keyed, Sound
 from workbench.mix.bed import Duck
 from workbench.mix.options import Options
@@ -64,7 +64,7 @@ class Mix:
 
     def key(self, start: int, stop: int) -> str:
         """Return a content address of samples `start` to `stop`."""
-        return audio.address(
+        return content.address(
             "mix",
             self.bed.key(start, stop),
             self._slopes,

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from workbench import audio
+from workbench import audio, content
 from workbench.audio import Keyed, Sound
 from workbench.loudness import BEFORE, REACH, WORST, true_peaks
 
@@ -66,7 +66,7 @@ class Limited:
         """Return a content address of samples `start` to `stop`."""
         first, last = self._around(start, stop)
         how = (self.gain_db, self.ceiling_db, self.attack, self.release)
-        return audio.address("limited", how, start - first, stop - first, self.source.key(first, last))
+        return content.address("limited", how, start - first, stop - first, self.source.key(first, last))
 
     @cached_property
     def _slopes(self) -> tuple[Sound, Sound]:

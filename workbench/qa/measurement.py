@@ -8,18 +8,16 @@ what was kept, so that after an edit a line and its neighbours are measured alon
 
 from __future__ import annotations
 
-import inspect
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version as installed
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from workbench import audio, writing
 from workbench.audio import Kept, Keyed, Part, Sound
+from workbench.content import address, of_code
 from workbench.errors import EngineError, LanguageError
 from workbench.params import Choice
 from workbench.qa import levels, presence, round_trip, yardstick
@@ -62,7 +60,7 @@ class Instrument(Generic[E]):
         except EngineError as error:
             return cls(None, "", error.found)
         settings = choice.options.get(engine.name)
-        return cls(engine, audio.address(engine.name, identify(engine), settings))
+        return cls(engine, address(engine.name, identify(engine), settings))
 
 
 @dataclass(frozen=True)
@@ -112,9 +110,7 @@ class Measured:
 
 def version() -> str:
     """Return the content address of the code that measures: what another kept is not to be found."""
-    sources = (audio, levels, presence, round_trip, sys.modules[__name__], writing, yardstick)
-    libraries = [installed(name) for name in ("numpy", "scipy", "librosa", "soxr")]
-    return audio.address(libraries, *map(inspect.getsource, sources))
+    return of_code(__name__, libraries=("numpy", "scipy", "librosa", "soxr"))
 
 
 def measure(
@@ -274,7 +270,7 @@ def _is_lost(bed: Sound, dub: Sound, *voices: Sound, least_db: float) -> bool:
 
 def _once(kept: Kept, kind: type[T], measure: Callable[..., T], content: Sequence[object]) -> T:
     """Return what `measure` gives for the sounds in a content, or what it gave before for the same."""
-    key = audio.address(*(each.digest(kept=kept) if isinstance(each, Part) else each for each in content))
+    key = address(*(each.digest(kept=kept) if isinstance(each, Part) else each for each in content))
     found = kept.get(key)
     if found is not None:
         return msgspec.json.decode(found, type=kind)

@@ -19,7 +19,7 @@ from workbench.errors import LibraryError, MediaError, StageError
 from workbench.glossary import Term
 from workbench.library import people
 from workbench.records import Decision, Placement, Segment, Table, Take, Translation
-from workbench.runs import closures, monitor, notebook, preload
+from workbench.runs import digests, monitor, notebook, preload
 
 log = logging.getLogger(__name__)
 
@@ -311,10 +311,10 @@ def _refuse_other_changes(root: Path, dub: library.Dub, rest: Sequence[review.Li
     where each of the others is spoken as it is translated. Nor is a new pronunciation in the style guide: its
     terms are those that the translations were made with.
     """
-    closures.write(root)
+    digests.write(root)
     with monitor.repository(root) as repo:
         status = repo.status(targets=[f"tts@{dub.key}"], with_deps=True)
-    status.pop(closures.STAGE, None)
+    status.pop(digests.STAGE, None)
     logs = {str(dub.review_log(stage).relative_to(root)) for stage in review.LOGS}
     there = (line for line in rest if not line.locked and "orphaned" not in line.flags)
     spoken = ((line.take, line.translation) for line in there)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from workbench import library
 from workbench.errors import LibraryError
 from workbench.records import Table
-from workbench.runs import closures
+from workbench.runs import digests
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -92,9 +92,9 @@ def status(root: Path) -> Table[Status]:
     `LibraryError` while stages run.
     """
     last = {(run.stage, run.key): run for run in runs(root)}
-    closures.write(root)
+    digests.write(root)
     with repository(root) as repo:
-        changed = set(repo.status()) - {closures.STAGE}  # what it puts out is as it should be now
+        changed = set(repo.status()) - {digests.STAGE}  # what it puts out is as it should be now
         graph = repo.index.graph
         nodes = {node.addressing: node for node in graph.nodes}
         stale = {name for name in nodes if name in changed}

@@ -1,26 +1,27 @@
-"""What each stage runs, by content: the code of its notebook, and every module that this imports.
+"""What code each stage runs: its notebook's, and that of every module that this imports, by meaning.
 
-DVC runs a stage again where this changed, and for nothing else that is written here: a text between a
-notebook's cells, an output that was saved with it, or a panel's colour makes no film anew.
+DVC runs a stage again where this changed, and for nothing else that is written here: a comment, a docstring,
+a text between a notebook's cells, an output that was saved with it, or a panel's colour makes no film anew.
+What is left out, and why, stands in `content.LEFT_OUT`.
 """
 
 from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from functools import cached_property
 from pathlib import Path
 
-import xxhash
-
-from workbench import library
+from workbench import content, library
+from workbench.content import Package, Source
 from workbench.engines import ENGINES
 
 STAGE = "code"  # the name of DVC's stage that writes this
-SHOWN = "workbench.display"  # draws for a reader; nothing that a stage puts out passes through it
-DRAWN = "workbench.report"  # save here
+SHOWN = "workbench.display"  # draws for a reader; nothing that a stage puts out passes through it …
+DRAWN = "workbench.report"  # … save here
 PACKAGE = Path(__file__).parents[1]
+KNOWN = Path(".cache") / "code.json"  # what was read of the code's files, by their bytes; safe to delete
 
 
 def write(root: Path) -> None:
@@ -28,29 +29,34 @@ def write(root: Path) -> None:
 
     Raises `LibraryError` where the disk is full.
     """
-    code, folder = Code(root), root / "data" / ".code"
+    code, folder = Code(root, known=_known(root)), root / "data" / ".code"
+    before = len(code.package.known)
     texts = {f"{stage}.txt": code.text(stage) for stage in ("demo", *code.notebooks)}
+    if len(code.package.known) != before:
+        library.write_bytes(root / KNOWN, content.dumped(code.package.current))
     if {path.name: path.read_text() for path in folder.glob("*")} != texts:
         with library.replacing(folder) as fresh:
             for name, text in texts.items():
                 library.write_text(fresh / name, text)
 
 
+def _known(root: Path) -> dict[str, Source]:
+    path = root / KNOWN
+    return content.loaded(path.read_bytes()) if path.is_file() else {}
+
+
 class Code:
     """The package, and the notebooks of a project, as text."""
 
-    def __init__(self, root: Path, package: Path = PACKAGE) -> None:
-        self.root, self.package = root, package
-        self._imports: dict[str, set[str]] = {}
+    def __init__(
+        self, root: Path, folder: Path = PACKAGE, *, known: MutableMapping[str, Source] | None = None
+    ) -> None:
+        self.root, self.package = root, Package(folder, known)
 
-    @cached_property
+    @property
     def modules(self) -> dict[str, Path]:
         """Dotted name -> file of each module."""
-        found = {}
-        for path in sorted(self.package.rglob("*.py")):
-            parts = path.relative_to(self.package.parent).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-        return found
+        return self.package.modules
 
     @cached_property
     def notebooks(self) -> dict[str, Path]:
@@ -59,18 +65,19 @@ class Code:
         return {stage: path for stage, paths in there for path in paths}
 
     def text(self, stage: str) -> str:
-        """Return a line for each file that a stage runs: its path, and a hash (XXH3, 128 bits)."""
-        used = self.used(stage)
-        files = {self.modules[name] for name in used}
-        if DRAWN in used:
-            files |= {path for path in (self.package / "templates").iterdir() if path.is_file()}
-        told = {path.relative_to(self.package.parent): path.read_bytes() for path in files}
+        """Return a line for each file that a stage runs: its path, and the digest of what it means."""
+        used, told = self.used(stage), {}
+        others = []
         if notebook := self.notebooks.get(stage):
-            told[notebook.relative_to(self.root)] = cells(notebook).encode()
-        return "".join(
-            f"{path.as_posix()} {xxhash.xxh3_128_hexdigest(content)}\n"
-            for path, content in sorted(told.items())
-        )
+            others.append(content.read(cells(notebook)))
+            told[notebook.relative_to(self.root)] = others[0].digest
+        for name, digest in self.package.digests(used, *others).items():
+            told[self.modules[name].relative_to(self.package.folder.parent)] = digest
+        if DRAWN in used:
+            for path in (self.package.folder / "templates").iterdir():
+                if path.is_file():
+                    told[path.relative_to(self.package.folder.parent)] = content.address(path.read_bytes())
+        return "".join(f"{path.as_posix()} {digest}\n" for path, digest in sorted(told.items()))
 
     def used(self, stage: str) -> set[str]:
         """Return the modules that a stage or the demo runs; of engines, all that its notebook may choose."""
@@ -83,30 +90,19 @@ class Code:
         return used
 
     def closure(self, names: Iterable[str]) -> set[str]:
-        """Return modules with everything that they import, save what only draws for a reader."""
-        seen: set[str] = set()
-        todo = set(names) - {SHOWN}
-        while todo:
-            name = todo.pop()
-            seen.add(name)
-            todo |= self.imported(name) - (set() if name == DRAWN else {SHOWN}) - seen
-        return seen
+        """Return modules with everything that they import, save what is left out."""
+        used = self.package.closure(names)
+        return (
+            self.package.closure(used, without=content.LEFT_OUT.keys() - {SHOWN}) if DRAWN in used else used
+        )
 
     def imported(self, name: str) -> set[str]:
         """Return the modules that a module imports."""
-        if name not in self._imports:
-            self._imports[name] = self.imports(ast.parse(self.modules[name].read_text(encoding="utf-8")))
-        return self._imports[name]
+        return self.package.imported(self.package.source(name))
 
     def imports(self, tree: ast.AST) -> set[str]:
         """Return the package's modules that some code imports, at its top or inside a function."""
-        found = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
-        return (found & self.modules.keys()) - {"workbench"}
+        return self.package.imported(content.read(ast.unparse(tree)))
 
 
 def cells(path: Path) -> str:

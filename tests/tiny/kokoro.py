@@ -1,4 +1,4 @@
-"""Builds a Kokoro of a few kilobytes: each phoneme is a tone of its own pitch and length; marks are silent."""
+"""Builds a Kokoro of a few kilobytes: each phoneme is a tone of its own pitch and length, a mark silence."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from workbench import audio
+from workbench import audio, content
 from workbench.audio import Sound
 from workbench.engines import espeak, installed, models
 from workbench.engines.kokoro import pacing, phonemes
@@ -86,7 +86,7 @@ class Kokoro:
                 f"onnxruntime {importlib.metadata.version('onnxruntime')}",
                 f"{models.place(self.options.model).name} {models.digest(self.options.model)[:16]}",
                 espeak.program(),
-                f"options {audio.address(options)[:8]}",
+                f"options {content.address(options)[:8]}",
             )
         )
 

@@ -22,6 +22,7 @@ from workbench.content import address
 Sound = npt.NDArray[np.float32]
 
 BLOCK = 2**18  # samples; what is read at once of a long sound
+GATE_DB = 10  # below the mean: the relative gate of ITU-R BS.1770-5
 
 
 class Recording(Protocol):
@@ -136,3 +137,24 @@ def level_db(y: npt.NDArray[Any], *, floor: float = -120.0) -> float:
     """Return the root mean square level in dB re full scale, no lower than `floor`."""
     power = float(np.mean(np.square(y, dtype=np.float64))) if y.size else 0.0
     return max(floor, 10 * math.log10(power)) if power > 0 else floor
+
+
+def frame_powers(y: Sound, *, sr: int, frame: int = 20) -> npt.NDArray[np.float64]:
+    """Return the mean power over all channels of each whole frame of `frame` ms; a rest is left out."""
+    size = samples(frame, sr=sr)
+    channels = np.atleast_2d(y)
+    whole = channels[:, : channels.shape[1] // size * size].astype(np.float64)
+    return np.asarray(np.square(whole).reshape(len(channels), -1, size).mean(axis=(0, 2)))
+
+
+def speech_level_db(y: Sound, *, sr: int) -> float:
+    """Return the level of speech without its pauses, shape ``(n,)`` or ``(channels, n)``.
+
+    It is the mean power of the frames that lie at most 10 dB under the mean of all of them: the
+    relative gate of ITU-R BS.1770-5, without that standard's weighting. -120 for silence.
+    """
+    power = frame_powers(y, sr=sr)
+    if not power.any():
+        return level_db(y)
+    spoken = power[power >= power.mean() / 10 ** (GATE_DB / 10)]
+    return float(10 * np.log10(spoken.mean()))

@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.tiny import coqui, ctc, piper, translation, whisper
+from tests.tiny import coqui, ctc, kokoro, piper, translation, whisper
 
 ON_CPU = {"device": "cpu"}
 
@@ -54,6 +54,7 @@ BUILDERS: Mapping[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
     ("translate", "nllb"): one(translation.nllb),
     ("translate", "m2m"): one(translation.m2m),
     ("translate", "opus"): one(translation.opus),
+    ("tts", "kokoro"): kokoro.options,
     ("tts", "piper"): voices_of_piper,
     ("tts", "coqui"): one(coqui.xtts, accept_licence=True),
 }

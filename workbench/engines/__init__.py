@@ -67,6 +67,7 @@ ENGINES: dict[str, dict[str, str]] = {
     },
     "tts": {
         "espeak": "workbench.engines.espeak:Espeak",
+        "kokoro": "workbench.engines.kokoro:Kokoro",
         "piper": "workbench.engines.piper:Piper",
         "coqui": "workbench.engines.coqui:Coqui",
     },

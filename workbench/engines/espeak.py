@@ -65,23 +65,12 @@ class Espeak:
     @classmethod
     def missing(cls, options: EspeakOptions) -> str | None:
         """Return how to bring the program, or `None` where it is there."""
-        if shutil.which("espeak-ng"):
-            return None
-        return (
-            "the program espeak-ng is not on this machine; bring it with: "
-            "sudo apt-get install espeak-ng, or: conda install -c conda-forge espeak-ng"
-        )
+        return absent()
 
     @cached_property
     def identity(self) -> str:
         """The program's version, a digest of its voice data and the natural speed."""
-        version, _, data = _run("--version").decode().strip().partition("  Data at: ")
-        folder, digest = Path(data), hashlib.sha256()
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
-                digest.update(f"{path.relative_to(folder)} {content}\n".encode())
-        return f"{version}, data {digest.hexdigest()[:16]}, {self.options.words_per_minute} wpm"
+        return f"{program()}, {self.options.words_per_minute} wpm"
 
     def voices(self, language: str | None) -> tuple[EngineVoice, ...]:
         """Return the voices; they are the same in every language. Raises `LanguageError`."""
@@ -115,12 +104,9 @@ class Espeak:
                 "eSpeak NG has no such voice here",
                 f"Its voices are: {', '.join(known.name for known in VOICES)}.",
             )
-        if "[[" in re.sub(r"\[\[[^\[\]]*\]\]", "", text):
-            raise SpeechError(
-                f"speak {text!r}", "a [[ of phonemes has no ]]", "Close it in the pronunciation lexicon."
-            )
+        refuse_open_brackets(text)
         name = f"{self._file(language)}+{voice}"
-        wav = _run("-b", "1", "-z", "-v", name, "-s", str(speed), "--stdin", "--stdout", text=_plain(text))
+        wav = run("-b", "1", "-z", "-v", name, "-s", str(speed), "--stdin", "--stdout", text=plain(text))
         y = np.trim_zeros(np.frombuffer(wav[WAV_HEADER:], dtype="<i2"))
         if not y.size:
             raise SpeechError(
@@ -132,7 +118,7 @@ class Espeak:
     def _files(self) -> dict[str, tuple[int, str]]:
         """Language, in small letters -> priority (low is better) and the voice file that speaks it."""
         files: dict[str, tuple[int, str]] = {}
-        for row in _run("--voices").decode().splitlines()[1:]:
+        for row in run("--voices").decode().splitlines()[1:]:
             priority, language, _, _, file, *others = row.split(maxsplit=5)
             if file.startswith("mb/"):  # MBROLA's voices need data of their own
                 continue
@@ -148,12 +134,45 @@ class Espeak:
         return self._files[languages.nearest(language, self._files, engine="eSpeak NG")][1]
 
 
-def _plain(text: str) -> str:
+def absent() -> str | None:
+    """Return how to bring the program, or `None` where it is there."""
+    if shutil.which("espeak-ng"):
+        return None
+    return (
+        "the program espeak-ng is not on this machine; bring it with: "
+        "sudo apt-get install espeak-ng, or: conda install -c conda-forge espeak-ng"
+    )
+
+
+def program() -> str:
+    """Return the program's version and a digest of its data, the dictionaries among them."""
+    version, _, data = run("--version").decode().strip().partition("  Data at: ")
+    folder, digest = Path(data), hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.relative_to(folder)} {content}\n".encode())
+    return f"{version}, data {digest.hexdigest()[:16]}"
+
+
+def plain(text: str) -> str:
     """Return the text on one line without control characters, which the program takes as commands."""
     return " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in text).split())
 
 
-def _run(*arguments: str, text: str = "") -> bytes:
+def refuse_open_brackets(text: str) -> None:
+    """Raise `SpeechError` where the ``[[`` of phonemes that the lexicon wrote has no ``]]``."""
+    if "[[" in re.sub(r"\[\[[^\[\]]*\]\]", "", text):
+        raise SpeechError(
+            f"speak {text!r}", "a [[ of phonemes has no ]]", "Close it in the pronunciation lexicon."
+        )
+
+
+def run(*arguments: str, text: str = "") -> bytes:
+    """Run the program and return what it writes.
+
+    Raises `EngineError` where that fails, and `SpeechError` for a text that is not valid Unicode.
+    """
     try:
         done = subprocess.run(
             ["espeak-ng", *arguments],

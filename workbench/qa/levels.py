@@ -20,7 +20,6 @@ from workbench.audio import Sound
 FRAME = 20  # ms
 FLAT = 3  # samples in a row at full scale and alike: a flat top
 STEP = 2**-15  # of 16 bits: samples that differ by less are alike
-GATE_DB = 10  # below the mean: the relative gate of ITU-R BS.1770-5
 PAUSE_DB = 30  # below the voice's own level: a pause
 
 
@@ -60,35 +59,22 @@ def measure(voice: Sound, dub: Sound, source: Sound, *, sr: int, full_scale: flo
     energy = float(heard @ heard)
     gain = mix @ heard / energy if energy else np.zeros(len(mix))
     lift = float(np.mean(gain**2))
-    own_db = speech_level_db(voice, sr=sr)
+    own_db = audio.speech_level_db(voice, sr=sr)
     return Levels(
         length=audio.milliseconds(v.size, sr=sr),
         own_db=_rounded(own_db),
         voice_db=_rounded(max(-120.0, own_db + 10 * np.log10(lift)) if lift > 0 else -120.0),
         rest_db=_rounded(audio.level_db(mix - gain[:, None] * heard)),
-        source_db=_rounded(speech_level_db(source, sr=sr)),
+        source_db=_rounded(audio.speech_level_db(source, sr=sr)),
         pause=longest_pause(voice, sr=sr),
         clipped=flat_tops(v, full_scale=full_scale) + flat_tops(mix, full_scale=full_scale),
     )
 
 
-def speech_level_db(y: Sound, *, sr: int) -> float:
-    """Return the level of speech without its pauses, shape ``(n,)`` or ``(channels, n)``.
-
-    It is the mean power of the frames that lie at most 10 dB under the mean of all of them: the
-    relative gate of ITU-R BS.1770-5, without that standard's weighting. -120 for silence.
-    """
-    power = _frames(y, sr=sr)
-    if not power.any():
-        return audio.level_db(y)
-    spoken = power[power >= power.mean() / 10 ** (GATE_DB / 10)]
-    return float(10 * np.log10(spoken.mean()))
-
-
 def longest_pause(voice: Sound, *, sr: int) -> int:
     """Return the longest time in ms between two sounds of a voice; 0 for silence."""
-    power = _frames(voice, sr=sr)
-    floor = 10 ** ((speech_level_db(voice, sr=sr) - PAUSE_DB) / 10)
+    power = audio.frame_powers(voice, sr=sr, frame=FRAME)
+    floor = 10 ** ((audio.speech_level_db(voice, sr=sr) - PAUSE_DB) / 10)
     loud = np.flatnonzero(power > floor)
     return int(np.max(np.diff(loud) - 1, initial=0)) * FRAME
 
@@ -108,11 +94,3 @@ def flat_tops(y: npt.NDArray[Any], *, full_scale: float) -> int:
 
 def _rounded(db: float) -> float:
     return round(float(db), 1) + 0.0  # no negative zero
-
-
-def _frames(y: Sound, *, sr: int) -> npt.NDArray[np.float64]:
-    """Return the mean power of each whole frame over all channels."""
-    size = audio.samples(FRAME, sr=sr)
-    channels = np.atleast_2d(y)
-    whole = channels[:, : channels.shape[1] // size * size].astype(np.float64)
-    return np.asarray(np.square(whole).reshape(len(channels), -1, size).mean(axis=(0, 2)))

@@ -350,3 +350,13 @@ def test_no_text_nor_place_breaks_a_check(texts: list[str], tempo: float, start:
     scores = list(qa.check(film, [line], opts=OPTS))
     assert len(scores) == len(qa.FILM_CHECKS) + len(qa.LINE_CHECKS)
     assert all(row.verdict in qa.VERDICTS and row.evidence for row in scores)
+
+
+@pytest.mark.parametrize(("doubt", "says"), [("no speech", "the recogniser doubts each"), ("", "in no line")])
+def test_words_that_nobody_said_are_told_apart_from_words_that_were_lost(doubt, says):
+    film = episodes.film(1)
+    more = [Word(film.duration - 20, film.duration, f"w{n}", 0.1, "test", doubt) for n in range(3)]
+    film = dataclasses.replace(film, words=Table(Word, [*film.words, *more]))
+    [score] = [row for row in scores_of(film) if row.check == "left out"]
+    assert score.verdict == ("info" if doubt else "fail")
+    assert says in score.evidence

@@ -17,7 +17,9 @@ from workbench.runs import notebook
 
 SR = 16000
 NOW = "2026-01-01T00:00:00.000000Z"
-OPTS = segment.Options(min_pause=600, min_duration=1000, max_duration=8000, max_chars=120)
+OPTS = segment.Options(
+    min_pause=600, min_duration=1000, max_duration=8000, max_chars=120, unsaid=("no speech",)
+)
 ANNA = [Turn(0, 600_000, "anna", "test")]
 
 
@@ -342,3 +344,20 @@ class TestAReviewedEpisode:
         errors = [abs(word.start - start) for word, (_, start, _) in zip(words, said[1], strict=True)]
         assert np.median(errors) <= 20
         assert max(errors) <= 60
+
+
+def doubted(text, doubt, *, start=0):
+    return Table(Word, [dataclasses.replace(word, doubt=doubt) for word in spoken(text, start=start)])
+
+
+class TestWhatNobodySaid:
+    def test_makes_no_line(self):
+        assert not lines(doubted("who won", "no speech"))
+
+    @pytest.mark.parametrize("doubt", ["", "repetition", "compression"])
+    def test_is_what_the_options_name_alone(self, doubt):
+        assert texts(lines(doubted("who won", doubt))) == ["who won"]
+
+    def test_may_stand_right_after_what_was_said(self):
+        table = Table(Word, [*spoken("he left."), *doubted("thank you", "no speech", start=1200)])
+        assert texts(lines(table)) == ["he left."]

@@ -97,6 +97,11 @@ def test_speech_longer_than_the_model_hears_goes_in_pieces(engine):
     assert [word.text for word in words(engine, noise(70))] == 4 * SAID
 
 
+def test_a_sound_of_no_whole_milliseconds_is_heard_to_its_end(engine):
+    y = noise(2)[: 2 * SR - 7]  # 1999.6 ms
+    assert [word.text for word in words(engine, y, spans=[(0, 2000)])] == SAID
+
+
 @pytest.mark.parametrize("seconds", [0, 0.001, 0.2, 1])
 def test_short_sounds_and_silence_are_no_error(engine, seconds):
     y = np.zeros(int(seconds * SR), np.float32)
@@ -166,6 +171,16 @@ class TestLanguage:
     def test_an_unknown_one_is_refused(self, engine, tag):
         with pytest.raises(LanguageError, match=f"'{tag}'.*knows 100 languages, and not this one"):
             words(engine, noise(1), language=tag)
+
+    def test_it_is_told_by_speech_alone_which_fills_the_window(self, engine, monkeypatch):
+        y, given = np.zeros(50 * SR, np.float32), []
+        y[10 * SR : 12 * SR] = 0.5
+        monkeypatch.setattr(
+            engine._model, "detect_language", lambda heard: given.append(heard) or ("es", 0.75, [])
+        )
+        assert engine.language(y, sr=SR, spans=[(10_000, 12_000)]) == ("es", 0.75)
+        assert given[0].shape == (30 * SR,)
+        assert given[0].min() == 0.5
 
     def test_a_model_of_english_knows_english_alone(self, tmp_path):
         engine = load(whisper(tmp_path / "m", multilingual=False))

@@ -45,12 +45,21 @@ class Options:
         A longer line is cut, ms.
     max_chars : int
         A line of more characters is cut.
+    unsaid : tuple of str
+        Doubts of the recogniser; words with one of them make no line, as nobody said them. They stay among
+        the words, and quality control names them.
     """
 
     min_pause: int
     min_duration: int
     max_duration: int
     max_chars: int
+    unsaid: tuple[str, ...]
+
+
+def said(words: Table[Word], *, opts: Options) -> Table[Word]:
+    """Return the words of which lines are made: all but those that nobody said (`Options.unsaid`)."""
+    return words.where(lambda word: word.doubt not in opts.unsaid)
 
 
 def lines(words: Table[Word], turns: Table[Turn], *, opts: Options) -> tuple[Table[Segment], Table[LineWord]]:
@@ -64,6 +73,7 @@ def lines(words: Table[Word], turns: Table[Turn], *, opts: Options) -> tuple[Tab
     SpeechError
         Where there are words but no turns.
     """
+    words = said(words, opts=opts)
     spoken = zip(speakers(words, turns), words, strict=True)
     rows: list[Segment] = []
     owned: list[LineWord] = []

@@ -11,6 +11,8 @@ from workbench import activity, writing
 from workbench.qa.findings import Finding, Options, above, by_another, found
 from workbench.qa.material import Film
 
+UNSAID = 12  # words that are quoted of those that nobody said
+
 
 def speech(film: Film, opts: Options) -> Finding:
     """Check that there is something to dub, and that nothing was invented where there is not."""
@@ -48,7 +50,7 @@ def engines(film: Film, opts: Options) -> Finding:
 
 
 def left_out(film: Film, opts: Options) -> Finding:
-    """Check that every word that was heard stands in a line."""
+    """Check that every word that was heard stands in a line, or was doubted throughout and said by nobody."""
     lines = activity.union((row.start, row.end) for row in film.segments)
     starts = [start for start, _ in lines]
     lost = [
@@ -56,7 +58,15 @@ def left_out(film: Film, opts: Options) -> Finding:
         for word in film.words
         if not (i := bisect_left(starts, word.middle + 1)) or lines[i - 1][1] <= word.middle
     ]
+    unsaid = [word for word in lost if word.doubt]
     evidence = f"{len(lost)} of {len(film.words)} words stand in no line"
+    if len(unsaid) == len(lost) > 0:
+        heard = " ".join(word.text for word in unsaid[:UNSAID])
+        return found(
+            "info",
+            f"{evidence}; the recogniser doubts each, from {unsaid[0].start / 1000:.1f} s on: {heard}",
+            "Listen there, and add a line where somebody speaks.",
+        )
     return above(len(lost), opts.left_out, evidence, "Run segment again, or correct its lines.")
 
 

@@ -177,6 +177,7 @@ class EngineVoice:
     name: str
     sex: Literal["f", "m", ""]
     pitch_hz: float | None  # median fundamental, measured; None where nobody has
+    accent: str = ""  # how it speaks the language asked for, where it was not trained on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ class Casting:
     voice: str
     engine: str  # the synthesiser whose voice it is
     score: float | None  # nearness in 0..1; None where a person decided
-    by: str  # "pitch", or "series.yaml"
+    by: str  # "pitch", "series.yaml" or "review", and the voice's accent where it has one
 
 
 @dataclass(frozen=True, slots=True)

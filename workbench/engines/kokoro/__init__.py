@@ -92,13 +92,8 @@ class Kokoro:
 
     def voices(self, language: str | None) -> tuple[EngineVoice, ...]:
         """Return the voices; they are the same in every language. Raises `LanguageError`."""
-        if language is not None:
-            phonemes.nearest(language)
-        return self.options.voices
-
-    def accent(self, language: str) -> str:
-        """Return how a language is spoken that the model was not trained on; "" for the others."""
-        return phonemes.ACCENTED.get(phonemes.nearest(language), "")
+        accent = "" if language is None else phonemes.ACCENTED.get(phonemes.nearest(language), "")
+        return tuple(replace(voice, accent=accent) for voice in self.options.voices)
 
     def speak(self, text: str, *, voice: str, language: str, rate: float, seed: int) -> tuple[Sound, int]:
         """Speak a text; see `tts.Synthesizer`. Nothing here is random, so that `seed` changes nothing.

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,8 +19,8 @@ from tests.tiny import kokoro as tiny
 from workbench import audio, params
 from workbench.engines import models
 from workbench.engines.kokoro import GRAPH, Kokoro, KokoroOptions, pacing, phonemes
-from workbench.engines.kokoro.network import FRAME, SAMPLE_RATE, STYLE, TOKENS, Network
-from workbench.errors import EngineError, LanguageError, SpeechError
+from workbench.engines.kokoro.network import FRAME, SAMPLE_RATE, STYLE, TIMBRE, TOKENS, Network
+from workbench.errors import EngineError, LanguageError, RecordError, SpeechError
 from workbench.library import read_text
 from workbench.records import EngineVoice, parse
 
@@ -49,7 +50,7 @@ def options(folder):
         EngineVoice("high", "f", 160.0),
         EngineVoice("low+high", "", 130.0),
     )
-    return KokoroOptions(str(folder), -20.0, 150, PAUSES, voices)
+    return KokoroOptions(str(folder), -20.0, 150, PAUSES, {}, voices)
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +171,7 @@ def test_another_graph_is_refused(tmp_path):
     )  # fmt: skip
     other = tiny.model(tmp_path / "other")
     onnx.save(helper.make_model(graph), other / GRAPH)
-    wrong = KokoroOptions(str(other), -20.0, 150, PAUSES, (EngineVoice("low", "", None),))
+    wrong = KokoroOptions(str(other), -20.0, 150, PAUSES, {}, (EngineVoice("low", "", None),))
     with pytest.raises(EngineError, match=r"load the model .*does not round durations in one place"):
         say(Kokoro(wrong, given=None))
 
@@ -253,6 +254,35 @@ def test_every_voice_is_as_loud_and_no_peak_is_clipped(engine):
     assert np.allclose(loud, quiet * (np.abs(loud).max() / np.abs(quiet).max()), atol=1e-6), "scaled alone"
 
 
+def test_a_share_of_a_natives_timbre_changes_how_a_voice_sounds_and_not_how_it_goes(folder):
+    style = np.fromfile(folder / "voices" / "low.bin", "<f4")
+    leaning = Kokoro(
+        KokoroOptions(
+            str(folder), -20.0, 150, PAUSES, {"fr": {"high": 0.5}}, (EngineVoice("low", "", None),)
+        ),
+        given=None,
+    )
+    table = leaning._style("low", "fr")
+    assert np.allclose(table[:, :TIMBRE], 1.3)
+    assert np.allclose(table[:, TIMBRE:], style[0])
+    assert np.allclose(leaning._style("low", "es"), style[0])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pauses": {",": 0}},
+        {"pauses": {**PAUSES, "#": 1}},
+        {"natives": {"xx": {}}},
+        {"natives": {"fr": {"a": 2}}},
+    ],
+)
+def test_options_are_checked(options, wrong):
+    plain = msgspec.to_builtins(options) | wrong
+    with pytest.raises(RecordError, match=next(iter(wrong))):
+        parse(KokoroOptions, plain, where="kokoro")
+
+
 def test_a_blend_is_a_voice_of_its_own(engine):
     low, high, both = (say(engine, voice=name) for name in ("low", "high", "low+high"))
     assert not np.array_equal(both, low)
@@ -301,7 +331,7 @@ def test_bytes_are_equal_whatever_was_spoken_before_and_in_another_process(engin
     assert hashlib.sha256(say(Kokoro(engine.options, given=None))).hexdigest() == first
     program = (
         "import hashlib, sys; from tests import test_kokoro as t; from workbench.engines.kokoro import *;"
-        "o = KokoroOptions(sys.argv[1], -20.0, 150, t.PAUSES, (t.EngineVoice('low', 'm', 100.0),));"
+        "o = KokoroOptions(sys.argv[1], -20.0, 150, t.PAUSES, {}, (t.EngineVoice('low', 'm', 100.0),));"
         "print(hashlib.sha256(t.say(Kokoro(o, given=None))).hexdigest())"
     )
     done = subprocess.run(
@@ -340,7 +370,7 @@ def test_a_damaged_model_is_an_error(tmp_path, harm):
     bad = tiny.model(tmp_path / "bad")
     file = bad / (GRAPH if harm == "graph cut short" else "voices/low.bin")
     file.write_bytes(file.read_bytes()[:500])
-    broken = KokoroOptions(str(bad), -20.0, 150, PAUSES, (EngineVoice("low", "", None),))
+    broken = KokoroOptions(str(bad), -20.0, 150, PAUSES, {}, (EngineVoice("low", "", None),))
     with pytest.raises(EngineError, match="load the model"):
         say(Kokoro(broken, given=None))
 

@@ -23,9 +23,9 @@ from workbench import audio, content
 from workbench.audio import Sound
 from workbench.engines import espeak, installed, models
 from workbench.engines.kokoro import pacing, phonemes
-from workbench.engines.kokoro.network import FRAME, SAMPLE_RATE, STYLE, STYLES, TOKENS, Network, Style
+from workbench.engines.kokoro.network import FRAME, SAMPLE_RATE, STYLE, STYLES, TIMBRE, TOKENS, Network, Style
 from workbench.errors import EngineError, SpeechError
-from workbench.params import Count
+from workbench.params import Count, Share
 from workbench.records import EngineVoice
 
 GRAPH = "kokoro-v1.0.int8.onnx"
@@ -47,6 +47,9 @@ class KokoroOptions:
         Phonemes spoken in one run, at most; a longer line is spoken in parts. Memory grows with them.
     pauses : dict
         Mark -> ms of silence put in where it ends a word, beside the 75 to 150 ms that the network leaves.
+    natives : dict
+        Language -> file of a voice -> its share, 0..1, of every voice's timbre in that language. A voice that
+        learnt another language's sounds is understood better so; its pitch and its rhythm stay its own.
     voices : tuple of EngineVoice
         A voice is named as its file, and a blend of several as ``one+other``: their mean.
     """
@@ -55,7 +58,14 @@ class KokoroOptions:
     level_db: float
     longest: Count
     pauses: dict[str, int]
+    natives: dict[str, dict[str, Share]]
     voices: tuple[EngineVoice, ...]
+
+    def __post_init__(self) -> None:
+        if set(self.pauses) != set(pacing.MARKS):
+            raise ValueError(f"pauses: there is one for each of {' '.join(pacing.MARKS)}, and no other")
+        if unknown := self.natives.keys() - phonemes.SPEAKS.keys():
+            raise ValueError(f"natives: {', '.join(sorted(unknown))} is none of {', '.join(phonemes.SPEAKS)}")
 
 
 class Kokoro:
@@ -191,7 +201,7 @@ class Kokoro:
         runs = []
         for part in pacing.cut(spelt, longest=min(self.options.longest, STYLES)):
             tokens = tuple(TOKENS[letter] for letter in part)
-            style = self._style(voice)[len(tokens) - 1]
+            style = self._style(voice, tag)[len(tokens) - 1]
             runs.append(pacing.Run(part, tokens, style, self._network.durations(tokens, style)))
         if not runs:
             raise SpeechError(
@@ -205,16 +215,21 @@ class Kokoro:
             return models.shared("kokoro", str(folder.resolve()), load=lambda: Network(folder / GRAPH))
 
     @functools.lru_cache(maxsize=64)  # noqa: B019
-    def _style(self, voice: str) -> Style:
-        """Return a voice's styles, shape ``(STYLES, STYLE)``: of a blend, the mean."""
+    def _style(self, voice: str, tag: str) -> Style:
+        """Return a voice's styles in a language, shape ``(STYLES, STYLE)``: of a blend, the mean."""
+        style = np.mean([self._table(name) for name in voice.split("+")], axis=0)
+        for native, share in self.options.natives.get(tag, {}).items():
+            if native not in voice.split("+"):
+                style[:, :TIMBRE] += share * (self._table(native) - style)[:, :TIMBRE]
+        return np.asarray(style, np.float32)
+
+    def _table(self, name: str) -> Style:
         with models.loading(self.options.model) as folder:
-            tables = [
-                np.fromfile(folder / "voices" / f"{name}.bin", "<f4").reshape(STYLES, STYLE)
-                for name in voice.split("+")
-            ]
-        return np.asarray(np.mean(tables, axis=0), np.float32)
+            return np.fromfile(folder / "voices" / f"{name}.bin", "<f4").reshape(STYLES, STYLE)
 
 
 def _styles(options: KokoroOptions) -> list[str]:
-    """Return the files of all voices, in the model's folder."""
-    return sorted({f"voices/{name}.bin" for voice in options.voices for name in voice.name.split("+")})
+    """Return the files of all voices, natives too, in the model's folder."""
+    cast = (name for voice in options.voices for name in voice.name.split("+"))
+    natives = (name for shares in options.natives.values() for name in shares)
+    return sorted({f"voices/{name}.bin" for name in (*cast, *natives)})

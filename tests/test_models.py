@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from workbench.engines import models
-from workbench.engines.models import devices
+from workbench.engines.models import devices, places
 from workbench.errors import EngineError
 
 
@@ -21,8 +21,8 @@ def test_models_lie_in_the_cache_of_the_project(monkeypatch, tmp_path):
     (tmp_path / "params" / "engines.yaml").touch()
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
-    assert models.place("a") == tmp_path / ".cache" / "models" / "a"
-    assert str(models.place("/some/where")) == "/some/where"
+    assert places.place("a") == tmp_path / ".cache" / "models" / "a"
+    assert str(places.place("/some/where")) == "/some/where"
 
 
 def test_an_absent_model_says_the_command(home):
@@ -37,23 +37,6 @@ def test_a_model_without_one_of_its_files_is_not_whole(home):
     assert "lacks model.bin, or has it in part" in models.missing("big", ["model.bin"])
     (home / "big" / "model.bin").write_bytes(b"x")
     assert models.missing("big", ["model.bin"]) is None
-
-
-def test_a_digest_follows_names_and_bytes_and_nothing_else(home):
-    for name in ("one", "two"):
-        (home / name).mkdir()
-        (home / name / "model.bin").write_bytes(b"x")
-    assert models.digest("one") == models.digest("two") == models.digest(str(home / "two"))
-    (home / "two" / "model.bin").rename(home / "two" / "other.bin")
-    assert models.digest("one") != models.digest("two")
-    assert models.digest(str(home / "one" / "model.bin")) != models.digest("one")
-
-
-def test_a_damaged_list_of_files_is_an_error(home):
-    (home / "big").mkdir()
-    (home / "big" / models.MANIFEST).write_text("[1]")
-    with pytest.raises(EngineError, match="fetch the model again"):
-        models.missing("big", [])
 
 
 def test_a_cuda_device_that_is_asked_for_and_absent_is_an_error(monkeypatch):

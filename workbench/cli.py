@@ -18,10 +18,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import LibraryError, StageError, WorkbenchError
+from workbench.errors import EngineError, LibraryError, StageError, WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.engines.models.readiness import Settings
+    from workbench.engines.models.settings import Settings
+    from workbench.engines.models.sources import Model
 
 KEYS = "a dub, an episode with its dubs, or a series with all of it (default: the whole library)"
 
@@ -146,12 +147,19 @@ def _parser() -> argparse.ArgumentParser:
     command = add("engines", "which engines there are, and what makes each ready")
     command.set_defaults(do=_engines)
     acts = command.add_subparsers(metavar="ACT")
-    act = acts.add_parser("use", help="choose the engines of a set: embedded, gpu or another")
+    act = acts.add_parser("use", help="choose the engines of a set: light, default, laptop, gpu or your own")
     act.add_argument("set", help="a set of params/engine_sets.yaml")
     act.set_defaults(do=_use)
-    act = acts.add_parser("fetch", help="bring a model: goes on where it broke off, checked at the end")
-    act.add_argument("model", help="a model of params/models.yaml")
-    act.add_argument("--offline", action="store_true", help="only check what is here")
+    act = acts.add_parser("fetch", help="bring models, each file checked: what is here need not come again")
+    act.add_argument(
+        "name", nargs="?", default="",
+        help="a model of params/models.yaml, or a set: all that it needs (default: what is in use)",
+    )  # fmt: skip
+    act.add_argument("--offline", action="store_true", help="only check what is here, and copy from --from")
+    act.add_argument(
+        "--from", type=Path, dest="folder", metavar="FOLDER",
+        help="a folder of models on this machine, as .cache/models of another, asked where all else fails",
+    )  # fmt: skip
     act.set_defaults(do=_fetch)
 
     command = add("code", "write down what code each stage runs, for DVC")
@@ -367,11 +375,16 @@ def _engines(options: argparse.Namespace) -> None:
     from workbench.engines.models import readiness
 
     found = readiness.table(_settings()[1])
-    print(f"{'kind':10} {'engine':15} {'enabled':9} {'installed':10} {'ready':6} {'device':7} licence, model")
+    print(
+        f"{'kind':10} {'engine':15} {'enabled':9} {'installed':10} {'ready':6} {'device':7} "
+        "licence, model, its maker"
+    )
     for row in found:
         yes = {True: "yes", False: "no"}
         facts = f"{row.kind:10} {row.engine:15} {row.enabled:9} {yes[row.installed]:10} {yes[row.ready]:6}"
-        print(f"{facts} {row.device:7} {'; '.join(filter(None, (row.licensed, row.model)))}".rstrip())
+        print(
+            f"{facts} {row.device:7} {'; '.join(filter(None, (row.licensed, row.model, row.maker)))}".rstrip()
+        )
         if not row.ready:
             print(f"{'':10} {row.reason}; {row.do}")
     print(readiness.machine())
@@ -379,38 +392,62 @@ def _engines(options: argparse.Namespace) -> None:
 
 def _use(options: argparse.Namespace) -> None:
     from workbench import library
-    from workbench.engines.models import readiness
+    from workbench.engines.models import readiness, sets, settings
 
-    root, settings = _settings()
-    text, changed = readiness.use(settings, options.set)
-    library.write_text(root / readiness.ENGINES_FILE, text)
-    for kind, change in changed.items():
-        print(f"{kind}: {change}")
+    root, said = _settings()
+    text, changed = sets.use(said, options.set)
+    library.write_text(root / settings.ENGINES_FILE, text)
+    for what, change in changed.items():
+        print(f"{what}: {change}")
     print(f"the engines are those of {options.set}" + ("" if changed else ", as before"))
+    for row in readiness.table(_settings()[1]):
+        if row.enabled == "chosen" and not row.ready:
+            print(f"not ready: {row.kind} {row.engine}: {row.reason}; {row.do}")
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
+    from workbench.engines.models import offline, sets
 
+    if options.offline:
+        os.environ[offline.VARIABLE] = "1"
+    said, failed = _settings()[1], []
+    names = sets.needed(said, options.name)
+    for name in names:
+        try:
+            _bring_model(name, sets.model(said, name), folder=options.folder)
+        except WorkbenchError as error:
+            if len(names) == 1:
+                raise
+            print(f"workbench: {error}", file=sys.stderr)
+            failed.append(name)
+    if failed:
+        raise EngineError(
+            f"fetch {', '.join(failed)}", "see above", "What came is kept: the same command goes on."
+        )
+    if not names:
+        print("no model is needed")
+
+
+def _bring_model(name: str, model: Model, *, folder: Path | None) -> None:
+    """Fetch a model, and say what comes from where."""
     from workbench.engines import models
-    from workbench.engines.models import fetch, readiness
+    from workbench.engines.models import fetch
 
-    source = readiness.source(_settings()[1], options.model)
-    print(f"{options.model}: licence {source.licence}, about {source.size} MB")
-    with tqdm(unit="B", unit_scale=True) as bar:
-        for progress in fetch.fetch(options.model, source, offline=options.offline):
-            bar.set_description(progress.file, refresh=False)
-            bar.total, bar.n = progress.size, progress.done
-            bar.update(0)
-    print(f"{models.place(options.model)} is whole")
+    print(f"{name}, by {model.maker}: licence {model.licence}, about {model.size} MB", flush=True)
+    for event in fetch.fetch(name, model, folder=folder):
+        if isinstance(event, fetch.Arrived):
+            print(f"  {event.file}, {event.size / 1e6:.1f} MB, from {event.source}", flush=True)
+        else:
+            print(f"  not from {event.source}: {event.error.found}", flush=True)
+    print(f"{models.place(name)} is whole", flush=True)
 
 
 def _settings() -> tuple[Path, Settings]:
     from workbench import library
-    from workbench.engines.models import readiness
+    from workbench.engines.models import settings
 
     root = library.find_root()
-    return root, readiness.read({name: library.read_text(root / name) for name in readiness.FILES})
+    return root, settings.read({name: library.read_text(root / name) for name in settings.FILES})
 
 
 def _code(_: argparse.Namespace) -> None:

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from workbench.engines import models
-from workbench.engines.models import devices
+from workbench.engines.models import devices, offline
 from workbench.errors import EngineError
 from workbench.params import Choice
 from workbench.records import Maker, Table, parse
@@ -92,9 +92,10 @@ class Engine(Protocol):
     def missing(cls, options: Any) -> str | None:
         """Return what is missing and the command that brings it, or `None` where the engine is ready.
 
-        Cheap: imports no vendor's package and starts no process. So is `foreign`, which an engine may have
-        too: it takes `options`, `source` and `target`, and returns the `LanguageError` for two languages
-        between which it cannot work, or `None`.
+        Cheap: imports no vendor's package and starts no process. So are two more that an engine may have:
+        `foreign` takes `options`, `source` and `target`, and returns the `LanguageError` for two languages
+        between which it cannot work, or `None`; `model_names` takes `options` and returns the names of the
+        models, where that is not just the option `model`.
         """
 
 
@@ -111,6 +112,7 @@ def load(kind: str, choice: Choice, *, given: Path | None = None) -> Any:
         For an unknown kind or name, wrong options, or where neither the engine nor a fallback is ready,
         naming what is missing and the command that brings it.
     """
+    offline.keep()
     reasons: list[str] = []
     for name in (choice.engine, *choice.fallback):
         engine, options = resolve(kind, name, choice)

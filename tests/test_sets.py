@@ -169,3 +169,12 @@ def test_a_set_works_with_tiny_models_in_the_place_of_those_it_names(name, monke
     assert engines.load("hearing", settings.choices["hearing"]).name == "faster_whisper"
     if name == "laptop":
         assert engines.load("translate", settings.choices["translate"]).name == "nllb"
+
+
+def test_without_its_models_the_default_works_by_its_fallbacks_and_says_so(monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path))
+    choices = after("default").choices
+    used = {kind: engines.load(kind, choices[kind]).name for kind in ("asr", "hearing", "tts")}
+    assert used == {"asr": "pocketsphinx", "hearing": "pocketsphinx", "tts": "espeak"}
+    assert caplog.text.count("engine_fallback") == 3
+    assert "wanted=kokoro used=espeak: kokoro: the model kokoro is not there" in caplog.text

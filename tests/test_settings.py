@@ -48,8 +48,30 @@ def test_a_source_with_an_unknown_key_is_refused():
     text = "offline: false\nmodels: {big: {maker: x, licence: MIT, size: 1, repository: a/b, sources: []}}"
     with pytest.raises(RecordError, match=r"params/models.yaml, big.*unknown key repository"):
         settings.read({**TEXTS, settings.MODELS_FILE: text})
+    for there, wrong in (
+        ("revision: ebe41f70", "revison: ebe41f70"),
+        ("sha256: d01c3014", "sha265: d01c3014"),
+        ("members: {model.bin: gymp", "member: {model.bin: gymp"),
+    ):
+        assert there in TEXTS[settings.MODELS_FILE]
+        text = TEXTS[settings.MODELS_FILE].replace(there, wrong)
+        with pytest.raises(RecordError, match=r"models.yaml, faster-whisper-base"):
+            settings.read({**TEXTS, settings.MODELS_FILE: text})
     with pytest.raises(RecordError, match=r"params/models.yaml.*offline"):
         settings.read({**TEXTS, settings.MODELS_FILE: "models: {}"})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("mine: {asr: {engine: a, falback: [b]}}", "mine, asr: unknown key falback"),
+        ("mine: {asr: pocketsphinx}", "Expected `object`, got `str`"),
+        ("mine: [asr]", "Expected `object`, got `array`"),
+    ],
+)
+def test_a_set_that_is_written_wrong_is_an_error_and_no_lost_fallback(text, found):
+    with pytest.raises(RecordError, match=found):
+        settings.read({**TEXTS, settings.SETS_FILE: text})
 
 
 def test_no_file_of_the_project_names_the_host_of_a_registry():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workbench import engines, params
-from workbench.engines.models.sources import Model
+from workbench.engines.models.sources import Model, Package, Pin, Source
 from workbench.params import Choice
 from workbench.records import parse
 
@@ -62,14 +62,33 @@ class _Models:
 
 def read(texts: Mapping[str, str]) -> Settings:
     """Read the texts of `FILES`, by their names; raises `RecordError` naming what is wrong in which."""
-    sets = params.mapping(texts[SETS_FILE], where=SETS_FILE)
+    said = params.mapping(texts[SETS_FILE], where=SETS_FILE)
+    sets = parse(dict[str, dict[str, dict[str, Any]]], said, where=SETS_FILE)
     entries = parse(_Models, params.mapping(texts[MODELS_FILE], where=MODELS_FILE), where=MODELS_FILE)
     return Settings(
         texts[ENGINES_FILE],
         choices(texts[ENGINES_FILE]),
-        parse(dict[str, dict[str, Member]], sets, where=SETS_FILE),
-        {name: parse(Model, entry, where=f"{MODELS_FILE}, {name}") for name, entry in entries.models.items()},
+        {
+            name: {
+                kind: parse(Member, it, where=f"{SETS_FILE}, {name}, {kind}") for kind, it in kinds.items()
+            }
+            for name, kinds in sets.items()
+        },
+        {name: _model(name, entry) for name, entry in entries.models.items()},
     )
+
+
+def _model(name: str, entry: Any) -> Model:
+    """Read an entry, and its parts by themselves: a misspelt key is an error in each of them."""
+    where = f"{MODELS_FILE}, {name}"
+    model = parse(Model, entry, where=where)
+    for file, pin in entry.get("files", {}).items():
+        parse(Pin, pin, where=f"{where}, {file}")
+    for source in entry["sources"]:
+        parse(Source, source, where=where)
+        for package in [*source.get("wheels", ()), *filter(None, [source.get("npm")])]:
+            parse(Package, package, where=f"{where}, {package['package']}")
+    return model
 
 
 def choices(text: str) -> dict[str, Choice]:

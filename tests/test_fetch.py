@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -244,7 +245,7 @@ def test_a_fetch_that_is_killed_goes_on_with_the_next_file(hub, registry):
     assert whole()
 
 
-def test_of_two_fetches_the_second_waits_and_finds_it_done(hub, registry):
+def test_of_two_fetches_the_second_waits_and_says_so_and_finds_it_done(hub, registry, caplog):
     begun, told = threading.Event(), []
 
     def second():
@@ -255,6 +256,35 @@ def test_of_two_fetches_the_second_waits_and_finds_it_done(hub, registry):
     thread.start()
     for _ in fetch.fetch("some", model()):
         begun.set()
+        while "fetch_waits for another fetch" not in caplog.text:
+            time.sleep(0.01)
     thread.join()
     assert told == []
     assert hub.asked == list(PINS)
+
+
+def test_a_model_that_is_whole_where_nobody_may_write_is_left_alone(hub, registry, monkeypatch):
+    lay(places.place("some"))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    before = sorted(places.home().rglob("*"))
+    assert bring() == []
+    assert sorted(places.home().rglob("*")) == before
+
+
+def test_a_folder_of_models_that_cannot_be_made_is_an_error(hub, registry, home):
+    home.write_bytes(b"a file")
+    with pytest.raises(EngineError, match=r"fetch some: .*(File exists|Not a directory)"):
+        bring()
+
+
+def test_what_a_fetch_of_another_version_left_behind_does_not_come_along(hub, registry):
+    gone = {"gone/old.bin": b"x"}
+    pins = {name: Pin(len(data), hashlib.sha256(data).hexdigest()) for name, data in gone.items()}
+    hub.files |= gone
+    hub.full = registry.full = {"voices/a.bin"}
+    with pytest.raises(EngineError, match="No space left"):
+        bring(model(files={**pins, **PINS}))
+    hub.full = set()
+    bring()
+    assert whole()
+    assert not (places.place("some") / "gone" / "old.bin").exists()

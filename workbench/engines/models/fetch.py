@@ -10,8 +10,11 @@ once all of it is right. Of two fetches the second waits.
 from __future__ import annotations
 
 import errno
+import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from workbench.engines.models import digests, offline, packages, web
 from workbench.engines.models.digests import File
 from workbench.engines.models.sources import Model, Pin, Source
 from workbench.errors import EngineError
+
+log = logging.getLogger(__name__)
 
 INCOMING = ".incoming"  # in the folder beside the model's: what is not checked yet
 LOCK = ".fetching.partial"  # in the folder of all models
@@ -55,39 +60,61 @@ def fetch(name: str, model: Model, *, folder: Path | None = None) -> Iterator[Ar
         Where no source gives all files with the right checksums, each with its reason; where the disk is
         full, `offline` forbids to fetch, or the model's folder was made by hand and holds other files.
     """
-    from filelock import FileLock
-
     place = models.place(name)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(place.with_name(LOCK)):
-        _restore(place)
-        if _settled(name, place, model):
-            return
-        sources = [*model.sources, *([Source(folder=str(folder.absolute() / name))] if folder else [])]
-        beside = place.with_name(f".{place.name}.partial")
-        (beside / INCOMING).mkdir(parents=True, exist_ok=True)
-        yield from _gather(name, model, sources, place=place, beside=beside)
-        shutil.rmtree(beside / INCOMING)
-        _replace(place, beside)
+    if _settled(place, model):  # though nobody may write there
+        return
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(place.parent):
+            _restore(place)
+            if _settled(place, model):
+                return
+            _refuse_handmade(name, place)
+            sources = [*model.sources, *([Source(folder=str(folder.absolute() / name))] if folder else [])]
+            beside = place.with_name(f".{place.name}.partial")
+            (beside / INCOMING).mkdir(parents=True, exist_ok=True)
+            yield from _gather(name, model, sources, place=place, beside=beside)
+            shutil.rmtree(beside / INCOMING)
+            _replace(place, beside)
+    except OSError as error:
+        raise _unwritten(name, error) from error
 
 
-def _settled(name: str, place: Path, model: Model) -> bool:
+def _settled(place: Path, model: Model) -> bool:
     """Whether nothing is to do; a folder made by hand that holds what it should counts as fetched."""
-    if not place.exists():
-        return False
     wanted = tuple(File(file, pin.size, pin.sha256) for file, pin in sorted(model.files.items()))
     listed = digests.listed(place)
-    if digests.whole(place, wanted or listed):
-        if wanted and listed != wanted:
-            digests.write(place, wanted)
-        return True
-    if not listed:
+    if not digests.whole(place, wanted or listed):
+        return False
+    if wanted and listed != wanted and os.access(place, os.W_OK):
+        digests.write(place, wanted)
+    return True
+
+
+def _refuse_handmade(name: str, place: Path) -> None:
+    if place.exists() and not digests.listed(place):
         raise EngineError(
             f"fetch {name}",
             f"{place} was put there by hand, and does not hold what params/models.yaml says",
             "Use it as it is, or move it away first.",
         )
-    return False
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder of models; say so where somebody else has it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.warning("fetch_waits for another fetch into %s", folder)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _gather(
@@ -120,7 +147,15 @@ def _gather(
             "What came is kept, and an earlier model stands as it was: try again, "
             f"or name a folder that holds {name} with --from.",
         )
+    strays = [path for path in beside.rglob("*") if path.is_file() and _stray(path, beside, pins)]
+    for path in strays:  # of another version, whose fetch was broken off
+        path.unlink()
     digests.write(beside, [digests.found(beside, file) for file in sorted(pins)])
+
+
+def _stray(path: Path, beside: Path, pins: Mapping[str, Pin]) -> bool:
+    name = path.relative_to(beside)
+    return name.parts[0] != INCOMING and name.as_posix() not in pins
 
 
 def _pins(name: str, sources: list[Source], forbidden: str) -> Mapping[str, Pin]:
@@ -161,11 +196,7 @@ def _brought(
             path.replace(there)
             yield file, files[file].size
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise _full(name, f"it is full: {error}") from error
-        raise EngineError(
-            f"fetch {name} from {source}", str(error), "Repair that, then try again."
-        ) from error
+        raise _unwritten(name, error) from error
 
 
 def _copied(source: Source, files: Mapping[str, Pin], *, into: Path) -> Iterator[tuple[str, Path]]:
@@ -215,6 +246,12 @@ def _room(name: str, needed: int, folder: Path) -> None:
         raise _full(
             name, f"{(needed - there) / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free on it"
         )
+
+
+def _unwritten(name: str, error: OSError) -> EngineError:
+    if error.errno == errno.ENOSPC:
+        return _full(name, f"it is full: {error}")
+    return EngineError(f"fetch {name}", str(error), "Repair that, then try again: what came is kept.")
 
 
 def _full(name: str, found: str) -> EngineError:

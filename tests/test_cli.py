@@ -1,10 +1,14 @@
 """The command line: keys, names and help, without a stage being run."""
 
 import os
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
+from tests.structure import ROOT
 from workbench import cli
 from workbench.errors import LanguageError
 from workbench.runs import batch
@@ -160,3 +164,17 @@ def test_a_set_is_chosen_in_one_command_and_says_what_it_still_lacks(unreachable
     assert "the engines are those of default" in said
     assert "not ready: tts kokoro: the model kokoro is not there; run: workbench engines fetch kokoro" in said
     assert "faster-whisper-base" in (unreachable / "params" / "engines.yaml").read_text()
+
+
+def test_a_dub_whose_translator_gives_the_gist_alone_is_told_so_when_it_is_added(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    shutil.copy(ROOT / "params" / "engines.yaml", place / "params")
+    soundfile.write(place / "film.wav", np.zeros(8000, np.float32), 8000)
+    assert cli.main(["add", str(place / "film.wav"), "--from", "en", "--to", "es", "ca"]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    assert [line.split(",")[0] for line in told] == [
+        "note: Apertium gives the gist from English to Spanish",
+        "note: Apertium gives the gist from English to Catalan",
+    ]
+    assert cli.main(["add", str(place / "film.wav"), "--name", "b", "--from", "es", "--to", "ca"]) == 0
+    assert "note:" not in capsys.readouterr().out

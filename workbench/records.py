@@ -55,6 +55,7 @@ class Maker:
     kind: str  # "asr", "tts" …
     engine: str
     identity: str  # versions, and where it has a model: its name, its checksum and where it ran
+    caution: str = ""  # what its results should not be trusted in, and what mends that, for a reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,8 @@ def _gather(
         try:
             for file, size in _brought(name, source, wanted, beside=beside):
                 del lacking[file]
-                yield Arrived(file, size, str(source))
+                if source is not before:
+                    yield Arrived(file, size, str(source))
         except EngineError as error:
             reasons.append(str(error))
             yield Failed(str(source), error)

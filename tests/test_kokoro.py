@@ -116,6 +116,11 @@ def test_another_script_is_read_in_latin_letters_and_a_picture_not_at_all():
     assert "siinoˈ" not in spelt("日本")
 
 
+def test_marks_of_other_scripts_are_marks():
+    assert spelt("नमस्ते।", "hi").endswith(".")
+    assert spelt("hola。", "es") == "ˈola."
+
+
 def test_phonemes_in_brackets_are_kept_and_must_be_known():
     assert spelt("hola [[ˈxoan]]!") == "ˈola ˈxoan!"
     with pytest.raises(SpeechError, match=r"no sound for €.*lexicon"):

@@ -30,7 +30,8 @@ from workbench.records import EngineVoice
 
 GRAPH = "kokoro-v1.0.int8.onnx"
 SLOWEST, FASTEST = 0.6, 1.5  # rates; beyond them words are lost
-CLOSE = FRAME * 1000 // SAMPLE_RATE  # ms by which a length may be missed and mended with silence or a fade
+CLOSE = 30  # ms by which a length may be missed: mended by silence, or by taking of the air behind a line
+RENDERS = 4  # of a line that shall have a length; the second nearly always has it
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class Kokoro:
 
     def __init__(self, options: KokoroOptions, *, given: Path | None) -> None:
         self.options = options
+        self._line = functools.lru_cache(maxsize=256)(self._planned)
+        self._style = functools.lru_cache(maxsize=64)(self._leaning)
 
     @classmethod
     def missing(cls, options: KokoroOptions) -> str | None:
@@ -137,7 +140,7 @@ class Kokoro:
     def speak_in(
         self, text: str, *, voice: str, language: str, duration: int, seed: int
     ) -> tuple[Sound, int]:
-        """Speak a text in exactly `duration` ms; see `tts.Paced`. It is rendered at most twice.
+        """Speak a text in exactly `duration` ms; see `tts.Paced`. Most lines are rendered twice.
 
         Raises
         ------
@@ -146,24 +149,23 @@ class Kokoro:
         """
         line, wanted = self._line(text, voice, language), audio.samples(duration, sr=SAMPLE_RATE)
         aim = wanted
-        for _ in range(2):
+        for _ in range(RENDERS):
             rate = self._rate(line, aim)
             if rate is None:
-                longest, shortest = (
-                    audio.milliseconds(self._length(line, limit), sr=SAMPLE_RATE)
-                    for limit in (SLOWEST, FASTEST)
-                )
-                raise SpeechError(
-                    f"speak {text!r} in {duration} ms",
-                    f"it takes {shortest} to {longest} ms",
-                    "Write a text that fits, or give it another length.",
-                )
+                break
             y = self._spoken(line, rate)
             missed = wanted - y.size
             if abs(missed) <= audio.samples(CLOSE, sr=SAMPLE_RATE):
-                break
+                return pacing.fitted(y, length=wanted), SAMPLE_RATE
             aim = self._length(line, rate) + missed
-        return pacing.fitted(y, length=wanted), SAMPLE_RATE
+        longest, shortest = (
+            audio.milliseconds(self._length(line, limit), sr=SAMPLE_RATE) for limit in (SLOWEST, FASTEST)
+        )
+        raise SpeechError(
+            f"speak {text!r} in {duration} ms",
+            f"it takes about {shortest} to {longest} ms",
+            "Write a text that fits, or give it another length.",
+        )
 
     def _rate(self, line: tuple[pacing.Run, ...], length: int) -> float | None:
         """Return the rate at which a line is nearest to a length in samples; `None` beyond the limits."""
@@ -187,8 +189,7 @@ class Kokoro:
             pieces += [pacing.silence(run.joint(self.options.pauses) / rate)] if run is not line[-1] else []
         return pacing.levelled(np.concatenate(pieces), level_db=self.options.level_db)
 
-    @functools.lru_cache(maxsize=256)  # noqa: B019 – an engine lives as long as its stage
-    def _line(self, text: str, voice: str, language: str) -> tuple[pacing.Run, ...]:
+    def _planned(self, text: str, voice: str, language: str) -> tuple[pacing.Run, ...]:
         """Return a line as it will be spoken: its runs, with how long each phoneme lasts by nature."""
         if voice not in {known.name for known in self.options.voices}:
             raise EngineError(
@@ -214,8 +215,7 @@ class Kokoro:
         with models.loading(self.options.model) as folder:
             return models.shared("kokoro", str(folder.resolve()), load=lambda: Network(folder / GRAPH))
 
-    @functools.lru_cache(maxsize=64)  # noqa: B019
-    def _style(self, voice: str, tag: str) -> Style:
+    def _leaning(self, voice: str, tag: str) -> Style:
         """Return a voice's styles in a language, shape ``(STYLES, STYLE)``: of a blend, the mean."""
         style = np.mean([self._table(name) for name in voice.split("+")], axis=0)
         for native, share in self.options.natives.get(tag, {}).items():

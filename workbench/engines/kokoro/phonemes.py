@@ -26,7 +26,22 @@ ACCENTED = {"ca": "with a foreign accent", "gl": "with a Spanish accent"}
 APART = {"ja": "Japanese", "zh": "Chinese"}  # Kokoro knows them, and no program here spells them
 
 MARKS = re.compile(r"([,;:.!?…—]+[”)']*(?=\s|$)|\s-\s|[()“”¿¡])")
-WRITTEN = str.maketrans({"«": "“", "»": "”", "„": "“", "‘": "'", "’": "'", "–": "—"})
+WRITTEN = str.maketrans(
+    {
+        "«": "“",
+        "»": "”",
+        "„": "“",
+        "‘": "'",
+        "’": "'",
+        "–": "—",
+        "।": ".",
+        "॥": ".",
+        "。": ".",
+        "，": ",",
+        "！": "!",
+        "？": "?",
+    }
+)
 SILENT = {"¿": "", "¡": "", "-": "—"}  # how a mark is given to the network, where not as it is
 OPENING = ("(", "“", "—")
 PICTURES = regex.compile(

@@ -128,6 +128,35 @@ def test_a_take_much_shorter_than_its_line_is_spoken_more_slowly_within_the_limi
     assert 0.9 < slower.rate < 1.0
 
 
+class Foretelling(Speaker):
+    """Knows how long it will be, give or take a constant."""
+
+    def duration(self, text, *, voice, language, rate):
+        y, sr = super().speak(text, voice=voice, language=language, rate=rate, seed=0)
+        self.calls.pop()
+        return 40 + 1000 * y.size // sr
+
+    def speak_in(self, text, *, voice, language, duration, seed):
+        raise NotImplementedError
+
+
+def test_a_line_of_known_length_is_spoken_twice_at_most():
+    engine = Foretelling()
+    ((take, y),) = speak(segments(1000), ["diez letra"], engine=engine)
+    assert len(engine.calls) == 2
+    assert 1.0 < take.rate <= 1.35
+    assert 980 < y.size <= 1000
+    engine.calls.clear()
+    ((fastest, _),) = speak(segments(500), ["diez letra"], engine=engine)
+    assert (len(engine.calls), fastest.rate) == (2, 1.35)
+
+
+def test_what_is_written_short_is_spoken_out_and_the_translation_stays():
+    [(take, _)] = speak(segments(2000), ["El Sr. Paz a las 10:30."])
+    assert take.tts_text == "El señor Paz a las 10 y 30."
+    assert take.text_pre_pronunciation == "El Sr. Paz a las 10:30."
+
+
 def test_the_search_for_a_rate_is_bounded_where_the_engine_ignores_it():
     class Stubborn(Speaker):
         def speak(self, text, *, voice, language, rate, seed):

@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
@@ -27,7 +28,7 @@ from workbench.errors import SpeechError
 from workbench.fit import timing
 from workbench.glossary import Pronunciation
 from workbench.records import Casting, EngineVoice, Segment, Table, Take, Translation
-from workbench.tts import lexicon
+from workbench.tts import lexicon, verbalize
 
 RATE_STEP = 0.01  # rates are multiples of it, so that near ones share a take
 
@@ -64,6 +65,22 @@ class Cloner(Synthesizer, Protocol):
         self, text: str, *, reference: Reference, language: str, rate: float, seed: int
     ) -> tuple[Sound, int]:
         """Speak as `Synthesizer.speak` does, in the voice of the clips."""
+
+
+@runtime_checkable
+class Paced(Synthesizer, Protocol):
+    """Knows how long a line will be before it is spoken, and can speak it in a given time."""
+
+    def duration(self, text: str, *, voice: str, language: str, rate: float) -> int:
+        """Return about how long a text would be, in ms; what another rate would change of it is exact."""
+
+    def speak_in(
+        self, text: str, *, voice: str, language: str, duration: int, seed: int
+    ) -> tuple[Sound, int]:
+        """Speak as `Synthesizer.speak` does, in exactly `duration` ms.
+
+        Raises `SpeechError`, with the times that it can take, where it would not be understood.
+        """
 
 
 class Memo(Protocol):
@@ -197,9 +214,8 @@ def speak(
                 f"Run voices with this engine, or cast one of: {', '.join(sorted(names))}.",
             )
         text = unbracketed(translation.text)
-        text = normal(
-            lexicon.apply(text, wish.lexicon, language=language) if wish.lexicon else pronounce(text)
-        )
+        text = lexicon.apply(text, wish.lexicon, language=language) if wish.lexicon else pronounce(text)
+        text = normal(verbalize.apply(text, language=language))
         seed = opts.seed if wish.seed is None else wish.seed
         speaker = variant(wish.options) if wish.options and variant else engine
         reference = imitated.get(casting.voice)
@@ -354,6 +370,17 @@ class _Line:
             return y, sr
         return audio.mono(kept[0]), kept[1]
 
+    def faster(self, rate: float, length: float, *, longest: int, most: float) -> float:
+        """Return the rate, at `most`, at which a line that takes `length` ms at `rate` takes `longest`."""
+        engine = self.engine
+        if self.reference is not None or not isinstance(engine, Paced):
+            return min(most, rate * length / longest)
+        told = partial(engine.duration, self.text, voice=self.voice, language=self.language)
+        excess, before, found = length - longest, told(rate=rate), rate
+        while found < most and before - told(rate=found) < excess:
+            found = _step(found + RATE_STEP)
+        return min(most, found)
+
     def _spoken(self, rate: float) -> tuple[Sound, int]:
         if self.reference is not None and isinstance(self.engine, Cloner):
             return self.engine.imitate(
@@ -370,7 +397,7 @@ def _at_a_rate_that_fits(
     """Return rate, sound and sample rate: natural where it is short enough, else as fast as needed.
 
     Pauses do not shrink with the rate as words do, so that the length at a rate is guessed too short
-    and the rates tried rise towards the one that fits.
+    and the rates tried rise towards the one that fits. A `Paced` engine's is known: one is enough.
     """
     rate = 1.0
     y, sr = line.at(rate)
@@ -381,7 +408,8 @@ def _at_a_rate_that_fits(
     for _ in range(opts.max_renders - 1):
         if length <= longest or rate >= opts.max_rate:
             break
-        rate = _step(min(opts.max_rate, max(rate * length / longest, rate + RATE_STEP)))
+        wanted = line.faster(rate, length, longest=longest, most=opts.max_rate)
+        rate = _step(min(opts.max_rate, max(wanted, rate + RATE_STEP)))
         y, sr = line.at(rate)
         length = 1000 * y.size / sr
     return rate, y, sr

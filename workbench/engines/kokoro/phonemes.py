@@ -40,7 +40,7 @@ SWITCH = re.compile(r"\([a-z^-]+\)")  # the program's note of a word that it rea
 
 JOINED = {
     "a^ɪ": "I", "a^ʊ": "W", "d^z": "ʣ", "d^ʒ": "ʤ", "e^ɪ": "A", "o^ʊ": "O", "s^s": "S", "t^s": "ʦ",
-    "t^ʃ": "ʧ", "ɔ^ɪ": "Y", "ʏ": "y",
+    "t^ʃ": "ʧ", "ɔ^ɪ": "Y", "ʏ": "y", "ʑ": "ʒ",
 }  # fmt: skip
 ENGLISH = {
     **JOINED, "ə^ʊ": "Q", "ə^l": "ᵊl", "n\u0329": "ᵊn", "l\u0329": "ᵊl", "m\u0329": "ᵊm", "ɬ": "l", "ɐ": "ə",
@@ -126,4 +126,4 @@ def _ipa(text: str, tag: str) -> str:
     spelling = SPELT.get(tag, JOINED)
     for old in sorted(spelling, key=len, reverse=True):
         said = said.replace(old, spelling[old])
-    return said.replace("^", "").replace("-", "").replace("\u0329", "")
+    return re.sub("[\u0329\u032a^-]", "", said)

@@ -13,7 +13,9 @@ export PYTHONDONTWRITEBYTECODE =
 help: ## say what each command does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
-setup: system .venv/ready ## install everything: Debian packages, a virtual environment, the workbench
+setup: system .venv/ready ## install everything: Debian packages, a virtual environment, the workbench, its models
+	@$(BIN)/workbench engines fetch default \
+	  || echo "Without these models, engines that need none step in where params/engines.yaml lists them. Try again: make setup"
 
 system:
 	@$(MAKE) -s packages NEEDED="$(DEBIAN)"
@@ -86,8 +88,9 @@ pictures: setup ## make the README's pictures from the demo as last dubbed
 lab: setup ## open JupyterLab
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks $$([ "$$(id -u)" != 0 ] || echo --allow-root)
 
-clean: ## remove what can be made again: takes kept for speed, executed notebooks, caches
-	rm -rf .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis reports/*/*/ 
+clean: ## remove what can be made again: takes kept for speed, executed notebooks, caches; models stay
+	[ ! -d .cache ] || find .cache -mindepth 1 -maxdepth 1 ! -name models -exec rm -rf {} +
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis reports/*/*/ 
 
 lock: setup ## resolve the Python packages anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra prints --universal --generate-hashes \

@@ -30,6 +30,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("models") and importlib.util.find_spec("torch") is None:
         pytest.skip("PyTorch is not installed here: make test-models")
+    if item.get_closest_marker("registries") and not os.environ.get("WORKBENCH_REGISTRIES"):
+        pytest.skip("brings 220 MB from the package registries: set WORKBENCH_REGISTRIES=1")
 
 
 @pytest.fixture

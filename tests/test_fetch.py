@@ -1,247 +1,290 @@
+"""How files of several sources become one model: in turn, checked, whole or not at all."""
+
 import hashlib
-import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
 
-from tests.loopback import reply, serving
 from workbench.engines import models
-from workbench.engines.models import fetch
+from workbench.engines.models import digests, fetch, packages, places, web
+from workbench.engines.models.sources import Model, Package, Pin, Source
 from workbench.errors import EngineError
 
-FILES = {
-    "model.bin": bytes(range(256)) * 4000,
-    "config.json": b'{"layers": 1}\n',
-    "deep/vocabulary.txt": b"a\nb\n",
-}
+FILES = {"model.bin": bytes(range(256)) * 400, "config.json": b'{"layers": 1}\n', "voices/a.bin": b"a" * 100}
+PINS = {name: Pin(len(data), hashlib.sha256(data).hexdigest()) for name, data in FILES.items()}
+MAKER = Source(repo="maker/model", revision="0" * 40)
+MEMBERS = {name: f"some/{name}" for name in FILES}
+REGISTRY = Source(wheels=(Package("some-model==1.0", "0" * 64, 1, MEMBERS),))
 
 
-class Hub:
-    """Serves a repository as the Hugging Face Hub does, and can be made to fail."""
+class Place:
+    """What stands in for the Hub or a registry: gives what it has, and counts what it was asked for."""
 
     def __init__(self, files=FILES):
-        self.files, self.asked = dict(files), []
-        self.break_after = None  # bytes of a file after which the line is cut, once
-        self.spoil = set()  # files whose bytes are wrong
-        self.token = None  # what a request must carry
-        self.ranges = True
+        self.files, self.asked, self.error = dict(files), [], None
+        self.full = set()  # files for which the disk has no room
 
-    def __call__(self, request, body):
-        self.asked.append((request.path, request.headers.get("Range")))
-        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
-            reply(request, 401)
-        elif request.path.startswith("/api/models/someone/some/revision/"):
-            siblings = [
-                {"rfilename": name, "size": len(data), **self.checksum(name, data)}
-                for name, data in self.files.items()
-            ]
-            document = {"id": "someone/some", "sha": "c0ffee", "siblings": siblings}
-            reply(request, 200, json.dumps(document).encode(), Content_Type="application/json")
-        else:
-            self.send(request, request.path.removeprefix("/someone/some/resolve/c0ffee/"))
-
-    def checksum(self, name, data):
-        if name.endswith(".bin"):
-            return {"lfs": {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "pointerSize": 1}}
-        return {"blobId": hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()}
-
-    def send(self, request, name):
-        if name not in self.files:
-            reply(request, 404)
-            return
-        data = self.files[name][::-1] if name in self.spoil else self.files[name]
-        wanted = request.headers.get("Range")
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.ranges else 0
-        request.send_response(206 if start else 200)
-        request.send_header("Content-Length", str(len(data) - start))
-        request.end_headers()
-        cut, self.break_after = self.break_after, None
-        request.wfile.write(data[start:cut])
-        if cut is not None:
-            request.connection.close()
+    def __call__(self, source, files, *, into):
+        for name in files:
+            self.asked.append(name)
+            if self.error:
+                raise self.error
+            path = into / "came"
+            path.write_bytes(self.files[name])
+            if name in self.full:
+                Path("/dev/full").write_bytes(b"x")
+            yield name, path
 
 
 @pytest.fixture
-def hub(monkeypatch, tmp_path):
-    hub = Hub()
+def hub(monkeypatch):
+    hub = Place()
+    monkeypatch.setattr(web, "repository", hub)
+    return hub
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    registry = Place()
+    monkeypatch.setattr(packages, "wheels", registry)
+    return registry
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
     monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path / "models"))
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    with serving(hub) as address:
-        monkeypatch.setenv("HF_ENDPOINT", address)
-        yield hub
+    monkeypatch.delenv("WORKBENCH_OFFLINE", raising=False)
+    return tmp_path / "models"
 
 
-SOURCE = fetch.Source(licence="MIT", size=1, repo="someone/some")
+def model(*sources, files=PINS):
+    return Model("Somebody", "MIT", 1, sources or (MAKER, REGISTRY), files)
 
 
-def bring(name="some", source=SOURCE, *, offline=False):
-    return list(fetch.fetch(name, source, offline=offline))
+def bring(given=None, **more):
+    return list(fetch.fetch("some", given or model(), **more))
 
 
-def test_a_model_comes_whole_and_is_found_by_its_name(hub):
-    told = bring()
-    assert told[-1].done == told[-1].size
-    for name, data in FILES.items():
-        assert (models.place("some") / name).read_bytes() == data
+def lay(folder, files=FILES):
+    """Put files into a folder by hand."""
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def whole():
+    return {name: (places.place("some") / name).read_bytes() for name in FILES} == FILES
+
+
+def test_the_makers_own_release_is_asked_first_and_nobody_else(hub, registry):
+    assert [event.source for event in bring()] == ["the repository maker/model"] * 3
+    assert whole()
+    assert registry.asked == []
     assert models.missing("some", ["model.bin"]) is None
-    assert models.size("some") > len(FILES["model.bin"])
-    assert not list(models.home().glob(".*"))
 
 
-def test_a_model_that_is_there_is_not_asked_for_again(hub):
+def test_where_the_makers_place_is_out_of_reach_the_registry_gives_what_lacks_and_it_is_said(hub, registry):
+    hub.error = EngineError("bring maker/model", "it cannot be reached", "Try again.")
+    first, *others = bring()
+    assert isinstance(first, fetch.Failed)
+    assert first.error.found == "it cannot be reached"
+    assert {event.source for event in others} == {"the package some-model==1.0"}
+    assert whole()
+
+
+def test_a_file_that_is_another_at_the_makers_comes_from_the_registry(hub, registry):
+    hub.files["config.json"] = b"tampered"
+    bring()
+    assert whole()
+    assert registry.asked == ["config.json", "voices/a.bin"]
+
+
+def test_where_every_source_fails_each_ones_reason_is_told_and_what_came_is_kept(hub, registry):
+    hub.files["config.json"], registry.error = b"tampered", EngineError("bring x", "it has gone", "Wait.")
+    with pytest.raises(EngineError, match=r"its checksum is .*it has gone.*What came is kept.*--from"):
+        bring()
+    assert "in part only" in models.missing("some", ["model.bin"])
+    hub.files, registry.error, hub.asked = dict(FILES), None, []
+    bring()
+    assert hub.asked == ["config.json", "voices/a.bin"]
+
+
+def test_a_folder_on_this_machine_is_asked_last(hub, registry, tmp_path):
+    hub.error = registry.error = EngineError("bring x", "it cannot be reached", "Try again.")
+    other = lay(tmp_path / "stick" / "some")
+    (other / "config.json").write_bytes(b"another version")
+    with pytest.raises(EngineError, match=r"config\.json could not be had"):
+        bring(folder=tmp_path / "stick")
+    lay(other)
+    assert [event.file for event in bring(folder=tmp_path / "stick") if event.source.startswith("the folder")]
+    assert whole()
+    assert (other / "model.bin").is_file()
+
+
+def test_a_model_that_is_there_is_not_asked_for_again(hub, registry):
     bring()
     hub.asked.clear()
     assert bring() == []
-    assert bring(offline=True) == []
     assert hub.asked == []
 
 
-def test_one_folder_of_a_repository_can_be_a_model(hub):
-    bring("words", fetch.Source(licence="MIT", size=1, repo="someone/some", under="deep"))
-    assert (models.place("words") / "vocabulary.txt").read_bytes() == FILES["deep/vocabulary.txt"]
-
-
-def test_a_broken_line_is_taken_up_where_it_broke(hub):
-    hub.break_after = 300_000
+def test_a_damaged_file_alone_comes_again(hub, registry):
     bring()
-    ranges = [wanted for path, wanted in hub.asked if path.endswith("model.bin")]
-    assert ranges == [None, "bytes=300000-"]
-    assert (models.place("some") / "model.bin").read_bytes() == FILES["model.bin"]
-
-
-def test_an_interrupted_fetch_goes_on_in_the_next_run(hub):
-    hub.break_after = 300_000
-    running = fetch.fetch("some", SOURCE, offline=False)
-    next(running)
-    running.close()
-    assert "in part only" in models.missing("some", ["model.bin"])
+    (places.place("some") / "config.json").write_bytes(b"x")
+    hub.asked.clear()
     bring()
-    assert models.missing("some", ["model.bin"]) is None
+    assert hub.asked == ["config.json"]
+    assert whole()
 
 
-def test_a_server_that_knows_no_ranges_sends_the_file_again(hub):
-    hub.ranges, hub.break_after = False, 300_000
+def test_a_model_of_another_version_is_replaced_and_what_is_the_same_stays(hub, registry):
+    older = {**FILES, "config.json": b"older", "gone.txt": b"x"}
+    pins = {name: Pin(len(data), hashlib.sha256(data).hexdigest()) for name, data in older.items()}
+    hub.files = older
+    bring(model(files=pins))
+    hub.files, hub.asked = dict(FILES), []
     bring()
-    assert (models.place("some") / "model.bin").read_bytes() == FILES["model.bin"]
+    assert hub.asked == ["config.json"]
+    assert whole()
+    assert not (places.place("some") / "gone.txt").exists()
 
 
-def test_a_wrong_checksum_is_an_error_and_the_model_that_worked_stays(hub):
-    bring()
-    before = {file.name: file.sha256 for file in models.listed(models.place("some"))}
-    (models.place("some") / "config.json").write_bytes(b"changed")
-    hub.spoil = {"model.bin"}
-    with pytest.raises(EngineError, match=r"checksum is sha256:.*stands as it was"):
-        bring()
-    assert models.sha256(models.place("some") / "model.bin") == before["model.bin"]
-    hub.spoil = set()
-    bring()
-    assert (models.place("some") / "config.json").read_bytes() == FILES["config.json"]
-
-
-def test_a_wrong_text_is_found_by_its_git_id(hub):
-    hub.spoil = {"config.json"}
-    with pytest.raises(EngineError, match="checksum is git:"):
-        bring()
-    assert not models.place("some").exists()
-
-
-def test_offline_an_absent_model_is_an_error_and_nothing_is_asked(hub):
-    with pytest.raises(EngineError, match="without --offline"):
-        bring(offline=True)
-    assert hub.asked == []
-
-
-def test_a_missing_or_wrong_token_says_which_variable_to_set(hub, monkeypatch):
-    hub.token = "right"
-    with pytest.raises(EngineError, match=r"401: it wants a token.*set HF_TOKEN"):
-        bring()
-    monkeypatch.setenv("HF_TOKEN", "wrong")
-    with pytest.raises(EngineError, match="the token in HF_TOKEN was refused") as raised:
-        bring()
-    assert "wrong" not in str(raised.value)
-    monkeypatch.setenv("HF_TOKEN", "right")
-    bring()
-
-
-def test_a_token_is_not_sent_where_others_may_read_it(monkeypatch, tmp_path):
-    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path / "models"))
-    monkeypatch.setenv("HF_ENDPOINT", "http://hub.example.org")
-    monkeypatch.setenv("HF_TOKEN", "secret")
-    with pytest.raises(EngineError, match="the way there is not encrypted") as raised:
-        bring()
-    assert "secret" not in str(raised.value)
-
-
-def test_an_unreachable_server_is_an_error(monkeypatch, tmp_path):
-    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path))
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(fetch, "TRIES", 2)
-    with pytest.raises(EngineError, match="cannot be reached"):
-        bring()
-    remote = fetch.Remote("http://127.0.0.1:9/a", 3, "sha256:00")
-    with pytest.raises(EngineError, match="cannot be reached"):
-        bring(source=fetch.Source(licence="MIT", size=1, files={"a": remote}))
-
-
-def test_a_server_that_sends_one_in_circles_is_an_error(monkeypatch, tmp_path):
-    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path / "models"))
-    with serving(lambda request, body: reply(request, 302, Location=request.path)) as address:
-        monkeypatch.setenv("HF_ENDPOINT", address)
-        with pytest.raises(EngineError, match="cannot be reached"):
-            bring()
-
-
-def test_a_file_that_does_not_end_is_broken_off(hub):
-    checksum = f"sha256:{hashlib.sha256(b'ab').hexdigest()}"
-    sent = []
-
-    def endless(request, body):
-        request.send_response(200)
-        request.end_headers()
-        for _ in range(10_000):
-            request.wfile.write(bytes(2**16))
-            sent.append(2**16)
-
-    with serving(endless) as address:
-        source = fetch.Source("MIT", 1, files={"model.bin": fetch.Remote(f"{address}/x", 2, checksum)})
-        with pytest.raises(EngineError, match="its checksum is"):
-            bring("other", source)
-    assert sum(sent) < 100 * 2**20
-
-
-def test_a_file_can_come_by_its_own_address(hub, monkeypatch):
-    import os
-
-    data = FILES["model.bin"]
-    url = f"{os.environ['HF_ENDPOINT']}/someone/some/resolve/c0ffee/model.bin"
-    remote = fetch.Remote(url, len(data), f"sha256:{hashlib.sha256(data).hexdigest()}")
-    monkeypatch.setenv("HF_TOKEN", "secret")  # is for the Hub alone
-    bring(source=fetch.Source(licence="MIT", size=1, files={"a.bin": remote}))
-    assert (models.place("some") / "a.bin").read_bytes() == data
-
-
-@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "a/../../evil", models.MANIFEST])
-def test_a_file_outside_the_folder_is_refused(hub, name):
-    hub.files[name] = b"x"
-    with pytest.raises(EngineError, match="outside the model's folder"):
-        bring()
-
-
-def test_a_disk_that_is_too_small_says_what_is_needed(hub, monkeypatch):
-    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
-    with pytest.raises(EngineError, match="MB are needed and 0 MB are free"):
-        bring()
-
-
-def test_a_model_put_there_by_hand_is_left_alone(hub):
-    models.place("some").mkdir(parents=True)
+def test_a_folder_made_by_hand_that_is_right_counts_as_fetched_and_another_is_left_alone(hub, registry):
+    lay(places.place("some"))
+    assert bring() == []
+    assert digests.listed(places.place("some"))
+    (places.place("some") / digests.MANIFEST).unlink()
+    (places.place("some") / "config.json").write_bytes(b"mine")
     with pytest.raises(EngineError, match="by hand"):
         bring()
     assert hub.asked == []
+    assert (places.place("some") / "config.json").read_bytes() == b"mine"
 
 
-def test_a_run_killed_between_two_renames_is_put_right(hub):
+def test_offline_nothing_is_asked_and_a_folder_may_be_copied(hub, registry, monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_OFFLINE", "1")
+    with pytest.raises(EngineError, match="the environment variable WORKBENCH_OFFLINE forbids to fetch it"):
+        bring()
+    with pytest.raises(EngineError, match="forbids to fetch it"):
+        bring(Model("Somebody", "MIT", 1, (Source(repo="maker/model"),)))
+    lay(tmp_path / "stick" / "some")
+    bring(folder=tmp_path / "stick")
+    assert whole()
+    assert hub.asked == registry.asked == []
+
+
+def test_a_model_whose_repository_lists_it_comes_from_a_folder_that_was_fetched(hub, monkeypatch, tmp_path):
+    unlisted = Model("Somebody", "MIT", 1, (Source(repo="maker/model"),))
+    monkeypatch.setenv("WORKBENCH_OFFLINE", "1")
+    other = lay(tmp_path / "stick" / "some")
+    with pytest.raises(EngineError, match="Copy its folder from another machine"):
+        bring(unlisted, folder=tmp_path / "stick")
+    digests.write(other, [digests.found(other, name) for name in FILES])
+    bring(unlisted, folder=tmp_path / "stick")
+    assert whole()
+
+
+def test_a_disk_that_is_too_small_says_what_is_needed_before_anything_comes(hub, registry, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    with pytest.raises(EngineError, match="MB are needed and 0 MB are free on it"):
+        bring()
+    assert hub.asked == []
+
+
+def test_a_disk_that_fills_up_loses_nothing(hub, registry):
+    hub.full = registry.full = {"config.json"}
+    with pytest.raises(EngineError, match=r"No space left on device.*what came is kept"):
+        bring()
+    hub.full, hub.asked = set(), []
     bring()
-    folder = models.place("some")
-    folder.rename(folder.with_name(".some.old.partial"))
+    assert hub.asked == ["config.json", "voices/a.bin"]
+    assert whole()
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "/tmp/evil", "a/../../evil", digests.MANIFEST, ".incoming/x", ""]
+)
+def test_a_file_outside_the_folder_is_refused(hub, registry, name):
+    with pytest.raises(EngineError, match="outside the model's folder"):
+        bring(model(files={**PINS, name: PINS["model.bin"]}))
+    assert hub.asked == []
+
+
+def test_a_run_killed_between_two_renames_is_put_right(hub, registry):
+    bring()
+    hub.asked.clear()
+    places.place("some").rename(places.home() / ".some.old.partial")
     assert bring() == []
-    assert models.missing("some", ["model.bin"]) is None
+    assert whole()
+    assert hub.asked == []
+
+
+KILLED = """
+import pathlib, sys, time
+from tests.test_fetch import MAKER, PINS, Place, model
+from workbench.engines.models import fetch, web
+hub = Place()
+web.repository = hub
+for event in fetch.fetch("some", model()):
+    print(event.file, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_fetch_that_is_killed_goes_on_with_the_next_file(hub, registry):
+    with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout.readline() == "model.bin\n"
+        running.kill()
+    bring()
+    assert hub.asked == ["config.json", "voices/a.bin"]
+    assert whole()
+
+
+def test_of_two_fetches_the_second_waits_and_says_so_and_finds_it_done(hub, registry, caplog):
+    begun, told = threading.Event(), []
+
+    def second():
+        begun.wait()
+        told.extend(bring())
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    for _ in fetch.fetch("some", model()):
+        begun.set()
+        while "fetch_waits for another fetch" not in caplog.text:
+            time.sleep(0.01)
+    thread.join()
+    assert told == []
+    assert hub.asked == list(PINS)
+
+
+def test_a_model_that_is_whole_where_nobody_may_write_is_left_alone(hub, registry, monkeypatch):
+    lay(places.place("some"))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    before = sorted(places.home().rglob("*"))
+    assert bring() == []
+    assert sorted(places.home().rglob("*")) == before
+
+
+def test_a_folder_of_models_that_cannot_be_made_is_an_error(hub, registry, home):
+    home.write_bytes(b"a file")
+    with pytest.raises(EngineError, match=r"fetch some: .*(File exists|Not a directory)"):
+        bring()
+
+
+def test_what_a_fetch_of_another_version_left_behind_does_not_come_along(hub, registry):
+    gone = {"gone/old.bin": b"x"}
+    pins = {name: Pin(len(data), hashlib.sha256(data).hexdigest()) for name, data in gone.items()}
+    hub.files |= gone
+    hub.full = registry.full = {"voices/a.bin"}
+    with pytest.raises(EngineError, match="No space left"):
+        bring(model(files={**pins, **PINS}))
+    hub.full = set()
+    bring()
+    assert whole()
+    assert not (places.place("some") / "gone" / "old.bin").exists()

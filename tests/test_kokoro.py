@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import hashlib
 import shutil
 import subprocess
 import sys
+import weakref
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,8 +21,8 @@ from tests.tiny import kokoro as tiny
 from workbench import audio, params
 from workbench.engines import models
 from workbench.engines.kokoro import GRAPH, Kokoro, KokoroOptions, pacing, phonemes
-from workbench.engines.kokoro.network import FRAME, SAMPLE_RATE, STYLE, TOKENS, Network
-from workbench.errors import EngineError, LanguageError, SpeechError
+from workbench.engines.kokoro.network import FRAME, SAMPLE_RATE, STYLE, TIMBRE, TOKENS, Network
+from workbench.errors import EngineError, LanguageError, RecordError, SpeechError
 from workbench.library import read_text
 from workbench.records import EngineVoice, parse
 
@@ -49,7 +52,7 @@ def options(folder):
         EngineVoice("high", "f", 160.0),
         EngineVoice("low+high", "", 130.0),
     )
-    return KokoroOptions(str(folder), -20.0, 150, PAUSES, voices)
+    return KokoroOptions(str(folder), -20.0, 150, PAUSES, {}, voices)
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +116,11 @@ def test_another_script_is_read_in_latin_letters_and_a_picture_not_at_all():
     assert "siinoˈ" not in spelt("日本")
 
 
+def test_marks_of_other_scripts_are_marks():
+    assert spelt("नमस्ते।", "hi").endswith(".")
+    assert spelt("hola。", "es") == "ˈola."
+
+
 def test_phonemes_in_brackets_are_kept_and_must_be_known():
     assert spelt("hola [[ˈxoan]]!") == "ˈola ˈxoan!"
     with pytest.raises(SpeechError, match=r"no sound for €.*lexicon"):
@@ -137,8 +145,8 @@ def test_languages_that_are_not_spoken_are_refused_and_those_with_an_accent_said
         engine.voices("ja")
     with pytest.raises(LanguageError, match="'de'"):
         engine.voices("de")
-    assert "Spanish" in engine.accent("gl")
-    assert engine.accent("es-MX") == ""
+    assert {voice.accent for voice in engine.voices("gl")} == {"with a Spanish accent"}
+    assert {voice.accent for voice in engine.voices("es-MX")} == {""}
 
 
 # --- the two halves, and how long a line takes
@@ -170,7 +178,7 @@ def test_another_graph_is_refused(tmp_path):
     )  # fmt: skip
     other = tiny.model(tmp_path / "other")
     onnx.save(helper.make_model(graph), other / GRAPH)
-    wrong = KokoroOptions(str(other), -20.0, 150, PAUSES, (EngineVoice("low", "", None),))
+    wrong = KokoroOptions(str(other), -20.0, 150, PAUSES, {}, (EngineVoice("low", "", None),))
     with pytest.raises(EngineError, match=r"load the model .*does not round durations in one place"):
         say(Kokoro(wrong, given=None))
 
@@ -218,7 +226,7 @@ def test_a_line_is_rendered_twice_at_most_for_its_length(engine, monkeypatch):
 
 
 def test_a_length_beyond_what_can_be_understood_is_refused_with_those_that_are_not(engine):
-    with pytest.raises(SpeechError, match=r"in 300 ms: it takes \d+ to \d+ ms"):
+    with pytest.raises(SpeechError, match=r"in 300 ms: it takes about \d+ to \d+ ms"):
         engine.speak_in(TEXT, voice="low", language="es", duration=300, seed=0)
     with pytest.raises(SpeechError, match=r"rate 1.6.*0.6 to 1.5"):
         say(engine, rate=1.6)
@@ -251,6 +259,35 @@ def test_every_voice_is_as_loud_and_no_peak_is_clipped(engine):
     quiet, loud = say(engine), say(changed(engine, level_db=3.0))
     assert np.abs(loud).max() == pytest.approx(pacing.HIGHEST, abs=1e-6)
     assert np.allclose(loud, quiet * (np.abs(loud).max() / np.abs(quiet).max()), atol=1e-6), "scaled alone"
+
+
+def test_a_share_of_a_natives_timbre_changes_how_a_voice_sounds_and_not_how_it_goes(folder):
+    style = np.fromfile(folder / "voices" / "low.bin", "<f4")
+    leaning = Kokoro(
+        KokoroOptions(
+            str(folder), -20.0, 150, PAUSES, {"fr": {"high": 0.5}}, (EngineVoice("low", "", None),)
+        ),
+        given=None,
+    )
+    table = leaning._style("low", "fr")
+    assert np.allclose(table[:, :TIMBRE], 1.3)
+    assert np.allclose(table[:, TIMBRE:], style[0])
+    assert np.allclose(leaning._style("low", "es"), style[0])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pauses": {",": 0}},
+        {"pauses": {**PAUSES, "#": 1}},
+        {"natives": {"xx": {}}},
+        {"natives": {"fr": {"a": 2}}},
+    ],
+)
+def test_options_are_checked(options, wrong):
+    plain = msgspec.to_builtins(options) | wrong
+    with pytest.raises(RecordError, match=next(iter(wrong))):
+        parse(KokoroOptions, plain, where="kokoro")
 
 
 def test_a_blend_is_a_voice_of_its_own(engine):
@@ -301,13 +338,22 @@ def test_bytes_are_equal_whatever_was_spoken_before_and_in_another_process(engin
     assert hashlib.sha256(say(Kokoro(engine.options, given=None))).hexdigest() == first
     program = (
         "import hashlib, sys; from tests import test_kokoro as t; from workbench.engines.kokoro import *;"
-        "o = KokoroOptions(sys.argv[1], -20.0, 150, t.PAUSES, (t.EngineVoice('low', 'm', 100.0),));"
+        "o = KokoroOptions(sys.argv[1], -20.0, 150, t.PAUSES, {}, (t.EngineVoice('low', 'm', 100.0),));"
         "print(hashlib.sha256(t.say(Kokoro(o, given=None))).hexdigest())"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(folder)], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == first
+
+
+def test_an_engine_that_is_gone_holds_no_memory(options):
+    gone = Kokoro(options, given=None)
+    say(gone)
+    engine = weakref.ref(gone)
+    del gone
+    gc.collect()
+    assert engine() is None
 
 
 # --- what it says of itself
@@ -340,7 +386,7 @@ def test_a_damaged_model_is_an_error(tmp_path, harm):
     bad = tiny.model(tmp_path / "bad")
     file = bad / (GRAPH if harm == "graph cut short" else "voices/low.bin")
     file.write_bytes(file.read_bytes()[:500])
-    broken = KokoroOptions(str(bad), -20.0, 150, PAUSES, (EngineVoice("low", "", None),))
+    broken = KokoroOptions(str(bad), -20.0, 150, PAUSES, {}, (EngineVoice("low", "", None),))
     with pytest.raises(EngineError, match="load the model"):
         say(Kokoro(broken, given=None))
 

@@ -150,7 +150,7 @@ def test_dvc_knows_everything_that_a_stage_reads(stage):
 
 def test_the_pipeline_of_the_demo_is_what_its_template_gives():
     of = library.Library(ROOT)
-    for key in of.keys():
+    for key in of.keys():  # noqa: SIM118
         if key.level == "episode":
             dubs = [of.dub(each) for each in of.keys(key) if each.level == "dub"]
             document = YAML(typ="safe").load((of.episode(key).folder / pipeline.FILE).read_text())

@@ -1,11 +1,12 @@
 import gc
+import hashlib
 import weakref
 
 import numpy as np
 import pytest
 
 from workbench.engines import models
-from workbench.engines.models import devices
+from workbench.engines.models import devices, digests, places
 from workbench.errors import EngineError
 
 
@@ -21,8 +22,8 @@ def test_models_lie_in_the_cache_of_the_project(monkeypatch, tmp_path):
     (tmp_path / "params" / "engines.yaml").touch()
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / "notebooks")
-    assert models.place("a") == tmp_path / ".cache" / "models" / "a"
-    assert str(models.place("/some/where")) == "/some/where"
+    assert places.place("a") == tmp_path / ".cache" / "models" / "a"
+    assert str(places.place("/some/where")) == "/some/where"
 
 
 def test_an_absent_model_says_the_command(home):
@@ -37,23 +38,6 @@ def test_a_model_without_one_of_its_files_is_not_whole(home):
     assert "lacks model.bin, or has it in part" in models.missing("big", ["model.bin"])
     (home / "big" / "model.bin").write_bytes(b"x")
     assert models.missing("big", ["model.bin"]) is None
-
-
-def test_a_digest_follows_names_and_bytes_and_nothing_else(home):
-    for name in ("one", "two"):
-        (home / name).mkdir()
-        (home / name / "model.bin").write_bytes(b"x")
-    assert models.digest("one") == models.digest("two") == models.digest(str(home / "two"))
-    (home / "two" / "model.bin").rename(home / "two" / "other.bin")
-    assert models.digest("one") != models.digest("two")
-    assert models.digest(str(home / "one" / "model.bin")) != models.digest("one")
-
-
-def test_a_damaged_list_of_files_is_an_error(home):
-    (home / "big").mkdir()
-    (home / "big" / models.MANIFEST).write_text("[1]")
-    with pytest.raises(EngineError, match="fetch the model again"):
-        models.missing("big", [])
 
 
 def test_a_cuda_device_that_is_asked_for_and_absent_is_an_error(monkeypatch):
@@ -137,3 +121,45 @@ def test_a_model_that_cannot_be_loaded_is_tried_again():
 def test_other_errors_pass():
     with pytest.raises(RuntimeError, match="shape"), devices.memory("work", lower="batch"):
         raise RuntimeError("shape mismatch")
+
+
+def test_a_file_is_told_by_its_size_and_its_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert digests.found(tmp_path, "a") == digests.File("a", 3, hashlib.sha256(b"abc").hexdigest())
+    assert digests.git_blob(tmp_path / "a") == "f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f"  # git hash-object
+
+
+def test_files_are_whole_where_each_has_its_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    files = [digests.found(tmp_path, "a")]
+    assert digests.whole(tmp_path, files)
+    (tmp_path / "a").write_bytes(b"abd")
+    assert not digests.whole(tmp_path, files)
+    assert not digests.whole(tmp_path, [digests.File("b", 0, "")])
+    assert not digests.whole(tmp_path, [])
+
+
+def test_a_digest_follows_names_and_bytes_and_nothing_else(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.bin").write_bytes(b"x")
+    assert digests.of(tmp_path / "one") == digests.of(tmp_path / "two")
+    assert digests.of(tmp_path / "one" / "model.bin") != digests.of(tmp_path / "one")
+    (tmp_path / "two" / "model.bin").rename(tmp_path / "two" / "other.bin")
+    assert digests.of(tmp_path / "one") != digests.of(tmp_path / "two")
+
+
+def test_a_list_gives_the_same_digest_as_the_files_that_it_lists(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(name.encode())
+    before = digests.of(tmp_path)
+    digests.write(tmp_path, [digests.found(tmp_path, name) for name in "ba"])
+    assert digests.of(tmp_path) == before
+    assert [file.name for file in digests.listed(tmp_path)] == ["b", "a"]
+
+
+def test_a_damaged_list_of_files_is_an_error(tmp_path):
+    assert digests.listed(tmp_path) == ()
+    (tmp_path / digests.MANIFEST).write_text("[1]")
+    with pytest.raises(EngineError, match="fetch the model again"):
+        digests.listed(tmp_path)

@@ -447,6 +447,17 @@ class TestTheSelectedLine:
         desk.guess("Hola, hermana.")
         assert desk.detail["draft"]["length"]["ms"] > 0
 
+    def test_tells_what_its_take_says_where_that_is_not_as_it_is_written(self, dub):
+        takes = [*FLAWED.takes]
+        takes[0] = dataclasses.replace(takes[0], text_pre_pronunciation="3 kg", tts_text="3 kilogramos")
+        write(dub, dataclasses.replace(FLAWED, takes=Table(Take, takes)))
+        desk = Review(dub, who="ana")
+        said = []
+        for take in takes[:2]:
+            desk.selected = take.segment
+            said.append(desk.detail["take"]["said"])
+        assert said == ["3 kilogramos", ""]
+
     def test_shows_an_edit_before_and_after_with_its_length(self, desk):
         desk.selected = FLAWED.segments[0].id
         desk.guess("Buenos días, ¿ha llegado el barco de las islas?")

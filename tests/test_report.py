@@ -56,7 +56,12 @@ def page_of(
     scores = Table(Score, qa.check(film, lines, opts=opts))
     sounds = episodes.listening(*episodes.tapes(film), episodes.fitted(film))
     about = report.About(
-        title, "en", "../beside", "../films", 2 * [Maker("tts", "espeak", EVIL)], {f"data/{EVIL}": "0" * 32}
+        title,
+        "en",
+        "../beside",
+        "../films",
+        2 * [Maker("tts", "espeak", EVIL, EVIL)],
+        {f"data/{EVIL}": "0" * 32},
     )
     return report.page(
         film,

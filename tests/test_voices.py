@@ -149,6 +149,11 @@ class TestCasting:
         assert {c.voice for c in castings[:4]} == {voice.name for voice in CATALOGUE}
         assert [(c.voice, c.by) for c in castings[4:]] == [("high", "pitch, shared")] * 2
 
+    def test_a_voice_with_an_accent_is_cast_with_a_word_of_it(self):
+        accented = [dataclasses.replace(voice, accent="with a Spanish accent") for voice in CATALOGUE]
+        castings = cast(speaker("A", 205.0), catalogue=accented)
+        assert [c.by for c in castings] == ["pitch, with a Spanish accent"]
+
     def test_a_persons_word_goes_before_pitch_and_keeps_its_voice(self):
         castings = cast(speaker("A", 205.0), speaker("B", 210.0), overrides={"A": "low"})
         assert [(c.voice, c.by, c.score) for c in castings] == [

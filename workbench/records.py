@@ -55,6 +55,7 @@ class Maker:
     kind: str  # "asr", "tts" …
     engine: str
     identity: str  # versions, and where it has a model: its name, its checksum and where it ran
+    caution: str = ""  # what its results should not be trusted in, and what mends that, for a reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,7 @@ class EngineVoice:
     name: str
     sex: Literal["f", "m", ""]
     pitch_hz: float | None  # median fundamental, measured; None where nobody has
+    accent: str = ""  # how it speaks the language asked for, where it was not trained on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ class Casting:
     voice: str
     engine: str  # the synthesiser whose voice it is
     score: float | None  # nearness in 0..1; None where a person decided
-    by: str  # "pitch", or "series.yaml"
+    by: str  # "pitch", "series.yaml" or "review", and the voice's accent where it has one
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,4 +84,4 @@ def model(folder: Path, *, voices: dict[str, float] = VOICES) -> Path:
 def options(folder: Path) -> dict[str, object]:
     """Build a model and return the options that choose it."""
     voices = [{"name": name, "sex": "", "pitch_hz": None} for name in VOICES]
-    return {"model": str(model(folder / "model")), "voices": voices}
+    return {"model": str(model(folder / "model")), "natives": {}, "voices": voices}

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from workbench.engines import models
-from workbench.engines.models import devices
+from workbench.engines.models import devices, offline
 from workbench.errors import EngineError
 from workbench.params import Choice
 from workbench.records import Maker, Table, parse
@@ -92,9 +92,12 @@ class Engine(Protocol):
     def missing(cls, options: Any) -> str | None:
         """Return what is missing and the command that brings it, or `None` where the engine is ready.
 
-        Cheap: imports no vendor's package and starts no process. So is `foreign`, which an engine may have
-        too: it takes `options`, `source` and `target`, and returns the `LanguageError` for two languages
-        between which it cannot work, or `None`.
+        Cheap: imports no vendor's package and starts no process. So are three more that an engine may have.
+        `foreign` takes `options`, `source` and `target`, and returns the `LanguageError` for two languages
+        between which it cannot work, or `None`. `caution` takes the same, and returns what its results should
+        not be trusted in and what mends that, or ""; an engine that worked holds in `told` what holds of its
+        work. `model_names` takes `options` and returns the names of the models, where that is not just the
+        option `model`.
         """
 
 
@@ -111,6 +114,7 @@ def load(kind: str, choice: Choice, *, given: Path | None = None) -> Any:
         For an unknown kind or name, wrong options, or where neither the engine nor a fallback is ready,
         naming what is missing and the command that brings it.
     """
+    offline.keep()
     reasons: list[str] = []
     for name in (choice.engine, *choice.fallback):
         engine, options = resolve(kind, name, choice)
@@ -161,7 +165,11 @@ def makers(**working: Any) -> Table[Maker]:
     One that was to be loaded `later`, and never was, did not work.
     """
     engines = {kind: each.loaded if isinstance(each, Later) else each for kind, each in working.items()}
-    found = [Maker(kind, each.name, identity(each)) for kind, each in engines.items() if each is not None]
+    found = [
+        Maker(kind, each.name, identity(each), getattr(each, "told", ""))
+        for kind, each in engines.items()
+        if each is not None
+    ]
     return Table(Maker, found)
 
 
@@ -213,6 +221,13 @@ def refuse_foreign(kind: str, choice: Choice, *, source: str, target: str) -> No
             return
         faults.append(fault)
     raise faults[0]
+
+
+def caution(kind: str, choice: Choice, *, source: str, target: str) -> str:
+    """Return what the results of the chosen engine should not be trusted in, or ""."""
+    engine, options = resolve(kind, choice.engine, choice)
+    tells = getattr(engine, "caution", None)
+    return str(tells(options, source=source, target=target)) if tells else ""
 
 
 def exposed(url: str) -> bool:

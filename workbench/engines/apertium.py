@@ -41,6 +41,11 @@ DEBIAN = (  # the pairs that Debian packages, each as apertium-<pair>
     "spa-ita srd-ita swe-dan swe-nor urd-hin"
 )
 
+KIN = (  # between two languages of one family it is good, as it turns word for word
+    "spa cat por glg ita oci arg ast fra ron srd frp", "dan nor nob nno swe", "hbs mkd slv bul",
+    "rus ukr bel pol szl", "afr nld", "ind zlm msa", "urd hin",
+)  # fmt: skip
+
 ESCAPED = str.maketrans({character: f"\\{character}" for character in "^$/<>{}\\@[]"})
 # Characters with a meaning that has no escape travel as private-use ones and come back.
 DISGUISED = str.maketrans("*#~", "\ue000\ue001\ue002")
@@ -83,6 +88,7 @@ class Apertium:
     def __init__(self, options: Options, *, given: Path | None) -> None:
         self.options = options
         self._chains: dict[str, Chain] = {}
+        self.told = ""
 
     @classmethod
     def missing(cls, options: Options) -> str | None:
@@ -99,6 +105,18 @@ class Apertium:
         """Return why it cannot work between two languages, or `None`."""
         modes = Path(options.modes)
         return _no_route(modes, source, target) if route(installed(modes), source, target) is None else None
+
+    @classmethod
+    def caution(cls, options: Options, *, source: str, target: str) -> str:
+        """Return that the gist comes through and no more, unless the two languages are near."""
+        both = {langcodes.Language.get(tag).to_alpha3() for tag in (source, target)}
+        if any(both <= set(family.split()) for family in KIN):
+            return ""
+        names = " to ".join(langcodes.Language.get(tag).display_name() for tag in (source, target))
+        return (
+            f"Apertium gives the gist from {names}, and no more. Better: a human translation, or where the "
+            "Hugging Face Hub can be reached: workbench engines use laptop, then workbench engines fetch"
+        )
 
     def translate(self, lines: Sequence[str], *, source: str, target: str) -> list[Draft]:
         """Translate lines, one draft each, in order.
@@ -117,6 +135,7 @@ class Apertium:
         modes = route(installed(Path(self.options.modes)), source, target)
         if modes is None:
             raise _no_route(Path(self.options.modes), source, target)
+        self.told = self.caution(self.options, source=source, target=target)
         texts = list(lines)
         unknown: list[tuple[str, ...]] = [()] * len(texts)
         for mode in modes:

@@ -23,6 +23,7 @@ import msgspec
 
 from workbench import writing
 from workbench.engines import LOOPBACK, exposed, installed
+from workbench.engines.models import offline
 from workbench.errors import EngineError
 from workbench.records import UNREADABLE, Draft, LongLine, SceneLine
 
@@ -121,6 +122,8 @@ class Llm:
             return f"not installed: {', '.join(absent)}; run: pip install {' '.join(absent)}"
         if urlsplit(options.url).scheme not in ("http", "https") or not urlsplit(options.url).hostname:
             return f"{options.url!r} is no web address; correct url in params/engines.yaml"
+        if urlsplit(options.url).hostname not in LOOPBACK and (forbidden := offline.reason()):
+            return f"{forbidden} forbids to ask {options.url}; take an address here, or allow it there"
         if variable and not os.environ.get(variable):
             return f"the environment variable {variable} holds no token; run: export {variable}=…"
         return None

@@ -92,6 +92,11 @@ class Piper:
         reasons = (models.missing(name, _files(name)) for name in _names(options))
         return next((reason for reason in reasons if reason), None)
 
+    @classmethod
+    def model_names(cls, options: PiperOptions) -> tuple[str, ...]:
+        """Return the models of all voices."""
+        return tuple(_names(options))
+
     @cached_property
     def identity(self) -> str:
         """Versions, a digest of the voices' files, who speaks for whom, and the noise."""

@@ -14,14 +14,13 @@ from pathlib import Path
 from workbench.library.files import FileMemo
 from workbench.library.keys import SOURCE_STAGES, STAGES, TARGET_STAGES, Key, check_name, dub_name
 from workbench.library.languages import check_language
+from workbench.library.output import PLACES, Output
 from workbench.library.places import (
-    PLACES,
     Dub,
     DubFacts,
     Episode,
     EpisodeFacts,
     Library,
-    Output,
     Place,
     Series,
     SeriesFacts,

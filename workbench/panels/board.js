@@ -280,7 +280,8 @@ function render({ model, el }) {
     fill(diff, ...drafted.changes.map(([kind, text]) =>
       h(kind === "gone" ? "del" : kind === "new" ? "ins" : "span", {}, text)))
     const { ms, room, tempo } = drafted.length
-    const now = d.take ? `The take lasts ${seconds(d.take.ms)}; ` : ""
+    const said = d.take?.said ? ` and says “${d.take.said}”` : ""
+    const now = d.take ? `The take lasts ${seconds(d.take.ms)}${said}; ` : ""
     const pace = tempo > 1 ? `, so it must be spoken ${tempo.toFixed(2)} times as fast` : ""
     estimate.textContent = changed
       ? `${now}the new text will take about ${seconds(ms)}. There is room for ${seconds(room)}${pace}.`

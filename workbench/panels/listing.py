@@ -158,6 +158,7 @@ class Listing:
             if take is None
             else {
                 "ms": take.duration,
+                "said": "" if take.tts_text == take.text_pre_pronunciation else take.tts_text,
                 "rate": take.rate,
                 "tempo": placement.tempo if placement else 1.0,
                 "engine": take.engine,

@@ -129,6 +129,20 @@ def refuse_foreign(root: Path, keys: Sequence[Key]) -> None:
             engines.refuse_foreign(kind, dub.choice(kind), source=dub.episode.language, target=dub.language)
 
 
+def cautions(root: Path, keys: Sequence[Key]) -> list[str]:
+    """Return what the translations of some dubs should not be trusted in, as their engines say, each once."""
+    from workbench import engines
+
+    dubs = [Library(root).dub(key) for key in keys]
+    told = [
+        engines.caution(
+            "translate", dub.choice("translate"), source=dub.episode.language, target=dub.language
+        )
+        for dub in dubs
+    ]
+    return [sentence for sentence in dict.fromkeys(told) if sentence]
+
+
 def bring(root: Path, keys: Sequence[Key]) -> list[Key]:
     """Bring episodes and dubs up to date, each as far as it goes; return those in which a stage failed.
 

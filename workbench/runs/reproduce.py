@@ -79,7 +79,7 @@ def downstream(repo: Repo, names: set[str]) -> set[str]:
 
 
 def main(targets: Sequence[str]) -> int:
-    """Bring stages up to date, those of one file after those of another; return 1 where any of them failed."""
+    """Bring stages up to date, file by file; return 1 where any of them failed."""
     from dvc.exceptions import DvcException
     from dvc.stage import Stage
 

@@ -185,6 +185,7 @@ def cast(
         Where `overrides` names a speaker or a voice that does not exist; it lists those that do.
     """
     catalogue = {voice.name: voice for voice in voices}
+    accents = {voice.name: f", {voice.accent}" for voice in voices if voice.accent}
     own = [references.own_voice(speaker) for speaker in imitable]
     if not (overrides.keys() >= {speaker.speaker for speaker in speakers} or catalogue):
         raise EngineError(f"cast voices of {engine}", "it has none", "Choose another tts engine.")
@@ -206,7 +207,8 @@ def cast(
         chosen[speaker.speaker] = Casting(speaker.speaker, voice.name, engine, score, "pitch, shared")
     for name, voice_name in overrides.items():
         chosen[name] = Casting(name, voice_name, engine, None, by[name])
-    return Table(Casting, (chosen[speaker.speaker] for speaker in speakers))
+    rows = (chosen[speaker.speaker] for speaker in speakers)
+    return Table(Casting, [replace(row, by=row.by + accents.get(row.voice, "")) for row in rows])
 
 
 def reviewed(decisions: Iterable[Decision], turns: Table[Turn], *, engine: str) -> list[review.Anchored]:

@@ -23,14 +23,15 @@ from workbench import audio, content
 from workbench.audio import Sound
 from workbench.engines import espeak, installed, models
 from workbench.engines.kokoro import pacing, phonemes
-from workbench.engines.kokoro.network import FRAME, SAMPLE_RATE, STYLE, STYLES, TOKENS, Network, Style
+from workbench.engines.kokoro.network import FRAME, SAMPLE_RATE, STYLE, STYLES, TIMBRE, TOKENS, Network, Style
 from workbench.errors import EngineError, SpeechError
-from workbench.params import Count
+from workbench.params import Count, Share
 from workbench.records import EngineVoice
 
 GRAPH = "kokoro-v1.0.int8.onnx"
 SLOWEST, FASTEST = 0.6, 1.5  # rates; beyond them words are lost
-CLOSE = FRAME * 1000 // SAMPLE_RATE  # ms by which a length may be missed and mended with silence or a fade
+CLOSE = 30  # ms by which a length may be missed: mended by silence, or by taking of the air behind a line
+RENDERS = 4  # of a line that shall have a length; the second nearly always has it
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class KokoroOptions:
         Phonemes spoken in one run, at most; a longer line is spoken in parts. Memory grows with them.
     pauses : dict
         Mark -> ms of silence put in where it ends a word, beside the 75 to 150 ms that the network leaves.
+    natives : dict
+        Language -> file of a voice -> its share, 0..1, of every voice's timbre in that language. A voice that
+        learnt another language's sounds is understood better so; its pitch and its rhythm stay its own.
     voices : tuple of EngineVoice
         A voice is named as its file, and a blend of several as ``one+other``: their mean.
     """
@@ -55,7 +59,14 @@ class KokoroOptions:
     level_db: float
     longest: Count
     pauses: dict[str, int]
+    natives: dict[str, dict[str, Share]]
     voices: tuple[EngineVoice, ...]
+
+    def __post_init__(self) -> None:
+        if set(self.pauses) != set(pacing.MARKS):
+            raise ValueError(f"pauses: there is one for each of {' '.join(pacing.MARKS)}, and no other")
+        if unknown := self.natives.keys() - phonemes.SPEAKS.keys():
+            raise ValueError(f"natives: {', '.join(sorted(unknown))} is none of {', '.join(phonemes.SPEAKS)}")
 
 
 class Kokoro:
@@ -68,6 +79,8 @@ class Kokoro:
 
     def __init__(self, options: KokoroOptions, *, given: Path | None) -> None:
         self.options = options
+        self._line = functools.lru_cache(maxsize=256)(self._planned)
+        self._style = functools.lru_cache(maxsize=64)(self._leaning)
 
     @classmethod
     def missing(cls, options: KokoroOptions) -> str | None:
@@ -92,13 +105,8 @@ class Kokoro:
 
     def voices(self, language: str | None) -> tuple[EngineVoice, ...]:
         """Return the voices; they are the same in every language. Raises `LanguageError`."""
-        if language is not None:
-            phonemes.nearest(language)
-        return self.options.voices
-
-    def accent(self, language: str) -> str:
-        """Return how a language is spoken that the model was not trained on; "" for the others."""
-        return phonemes.ACCENTED.get(phonemes.nearest(language), "")
+        accent = "" if language is None else phonemes.ACCENTED.get(phonemes.nearest(language), "")
+        return tuple(replace(voice, accent=accent) for voice in self.options.voices)
 
     def speak(self, text: str, *, voice: str, language: str, rate: float, seed: int) -> tuple[Sound, int]:
         """Speak a text; see `tts.Synthesizer`. Nothing here is random, so that `seed` changes nothing.
@@ -132,7 +140,7 @@ class Kokoro:
     def speak_in(
         self, text: str, *, voice: str, language: str, duration: int, seed: int
     ) -> tuple[Sound, int]:
-        """Speak a text in exactly `duration` ms; see `tts.Paced`. It is rendered at most twice.
+        """Speak a text in exactly `duration` ms; see `tts.Paced`. Most lines are rendered twice.
 
         Raises
         ------
@@ -141,24 +149,23 @@ class Kokoro:
         """
         line, wanted = self._line(text, voice, language), audio.samples(duration, sr=SAMPLE_RATE)
         aim = wanted
-        for _ in range(2):
+        for _ in range(RENDERS):
             rate = self._rate(line, aim)
             if rate is None:
-                longest, shortest = (
-                    audio.milliseconds(self._length(line, limit), sr=SAMPLE_RATE)
-                    for limit in (SLOWEST, FASTEST)
-                )
-                raise SpeechError(
-                    f"speak {text!r} in {duration} ms",
-                    f"it takes {shortest} to {longest} ms",
-                    "Write a text that fits, or give it another length.",
-                )
+                break
             y = self._spoken(line, rate)
             missed = wanted - y.size
             if abs(missed) <= audio.samples(CLOSE, sr=SAMPLE_RATE):
-                break
+                return pacing.fitted(y, length=wanted), SAMPLE_RATE
             aim = self._length(line, rate) + missed
-        return pacing.fitted(y, length=wanted), SAMPLE_RATE
+        longest, shortest = (
+            audio.milliseconds(self._length(line, limit), sr=SAMPLE_RATE) for limit in (SLOWEST, FASTEST)
+        )
+        raise SpeechError(
+            f"speak {text!r} in {duration} ms",
+            f"it takes about {shortest} to {longest} ms",
+            "Write a text that fits, or give it another length.",
+        )
 
     def _rate(self, line: tuple[pacing.Run, ...], length: int) -> float | None:
         """Return the rate at which a line is nearest to a length in samples; `None` beyond the limits."""
@@ -182,8 +189,7 @@ class Kokoro:
             pieces += [pacing.silence(run.joint(self.options.pauses) / rate)] if run is not line[-1] else []
         return pacing.levelled(np.concatenate(pieces), level_db=self.options.level_db)
 
-    @functools.lru_cache(maxsize=256)  # noqa: B019 – an engine lives as long as its stage
-    def _line(self, text: str, voice: str, language: str) -> tuple[pacing.Run, ...]:
+    def _planned(self, text: str, voice: str, language: str) -> tuple[pacing.Run, ...]:
         """Return a line as it will be spoken: its runs, with how long each phoneme lasts by nature."""
         if voice not in {known.name for known in self.options.voices}:
             raise EngineError(
@@ -196,7 +202,7 @@ class Kokoro:
         runs = []
         for part in pacing.cut(spelt, longest=min(self.options.longest, STYLES)):
             tokens = tuple(TOKENS[letter] for letter in part)
-            style = self._style(voice)[len(tokens) - 1]
+            style = self._style(voice, tag)[len(tokens) - 1]
             runs.append(pacing.Run(part, tokens, style, self._network.durations(tokens, style)))
         if not runs:
             raise SpeechError(
@@ -209,17 +215,21 @@ class Kokoro:
         with models.loading(self.options.model) as folder:
             return models.shared("kokoro", str(folder.resolve()), load=lambda: Network(folder / GRAPH))
 
-    @functools.lru_cache(maxsize=64)  # noqa: B019
-    def _style(self, voice: str) -> Style:
-        """Return a voice's styles, shape ``(STYLES, STYLE)``: of a blend, the mean."""
+    def _leaning(self, voice: str, tag: str) -> Style:
+        """Return a voice's styles in a language, shape ``(STYLES, STYLE)``: of a blend, the mean."""
+        style = np.mean([self._table(name) for name in voice.split("+")], axis=0)
+        for native, share in self.options.natives.get(tag, {}).items():
+            if native not in voice.split("+"):
+                style[:, :TIMBRE] += share * (self._table(native) - style)[:, :TIMBRE]
+        return np.asarray(style, np.float32)
+
+    def _table(self, name: str) -> Style:
         with models.loading(self.options.model) as folder:
-            tables = [
-                np.fromfile(folder / "voices" / f"{name}.bin", "<f4").reshape(STYLES, STYLE)
-                for name in voice.split("+")
-            ]
-        return np.asarray(np.mean(tables, axis=0), np.float32)
+            return np.fromfile(folder / "voices" / f"{name}.bin", "<f4").reshape(STYLES, STYLE)
 
 
 def _styles(options: KokoroOptions) -> list[str]:
-    """Return the files of all voices, in the model's folder."""
-    return sorted({f"voices/{name}.bin" for voice in options.voices for name in voice.name.split("+")})
+    """Return the files of all voices, natives too, in the model's folder."""
+    cast = (name for voice in options.voices for name in voice.name.split("+"))
+    natives = (name for shares in options.natives.values() for name in shares)
+    return sorted({f"voices/{name}.bin" for name in (*cast, *natives)})

@@ -33,6 +33,7 @@ ALPHABET = {
 }  # fmt: skip
 TOKENS = {letter: n for first, letters in ALPHABET.items() for n, letter in enumerate(letters, start=first)}
 STYLES, STYLE = 510, 256  # a voice: one style for each number of phonemes, and the numbers in a style
+TIMBRE = 128  # of these, how it sounds; the others are how it goes: lengths, pitch, energy
 
 Durations = npt.NDArray[np.float64]  # in frames
 Style = npt.NDArray[np.float32]

@@ -21,7 +21,8 @@ from workbench.audio import Sound
 from workbench.engines.kokoro.network import FRAME, SAMPLE_RATE, Durations, Style
 
 ENDS = (r"[.!?…][\"”)]*(?=\s)", r"[;:,—][\"”)]*(?=\s)", r"\s")  # where a text may be cut, best first
-MARK = re.compile(r"[;:,.!?…—]")
+MARKS = ";:,.!?…—"  # those at which silence may be put in
+MARK = re.compile(f"[{MARKS}]")
 QUIET_DB = 45  # below the level of a line's speech: its silence
 AIR = 20, 40  # ms of it that stay before and behind a line
 JOINT = 150  # ms between two runs, about what the network leaves at a mark within one

@@ -22,11 +22,26 @@ SPEAKS = {
     "en": "en-us", "en-GB": "en-gb", "es": "es", "es-419": "es-419", "fr": "fr-fr", "it": "it",
     "pt-BR": "pt-br", "hi": "hi", "ca": "ca", "gl": "es",
 }  # fmt: skip
-ACCENTED = {"ca": "as a speaker of Spanish or Italian reads it", "gl": "as a speaker of Spanish reads it"}
+ACCENTED = {"ca": "with a foreign accent", "gl": "with a Spanish accent"}
 APART = {"ja": "Japanese", "zh": "Chinese"}  # Kokoro knows them, and no program here spells them
 
 MARKS = re.compile(r"([,;:.!?…—]+[”)']*(?=\s|$)|\s-\s|[()“”¿¡])")
-WRITTEN = str.maketrans({"«": "“", "»": "”", "„": "“", "‘": "'", "’": "'", "–": "—"})
+WRITTEN = str.maketrans(
+    {
+        "«": "“",
+        "»": "”",
+        "„": "“",
+        "‘": "'",
+        "’": "'",
+        "–": "—",
+        "।": ".",
+        "॥": ".",
+        "。": ".",
+        "，": ",",
+        "！": "!",
+        "？": "?",
+    }
+)
 SILENT = {"¿": "", "¡": "", "-": "—"}  # how a mark is given to the network, where not as it is
 OPENING = ("(", "“", "—")
 PICTURES = regex.compile(

@@ -4,55 +4,32 @@ Conventions
 -----------
 A model is one folder. It is named by itself (``.cache/models/<name>`` in the project, or under the
 folder that ``WORKBENCH_MODELS`` names), or by a path to a folder or file elsewhere. What
-``workbench engines fetch`` brought carries `MANIFEST`: every file with its size and SHA-256.
+``workbench engines fetch`` brought carries a list of its files with their sizes and SHA-256 (`digests`).
+
+Offers: `missing`, `size`, `digest`, `loading` and `shared` of a model; `places` says where it lies, `fetch`
+brings it from `sources` (by `web` and `packages`) unless `offline` forbids it, `sets` chooses engines that go
+together, and `readiness` shows what is ready on which of the `devices`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
-import msgspec
-
-from workbench.engines.models import devices
+from workbench.engines.models import devices, digests, offline
+from workbench.engines.models.places import home, place, project
 from workbench.errors import EngineError
-from workbench.records import UNREADABLE
 
-MANIFEST = "fetched.json"
+__all__ = ["digest", "home", "loading", "missing", "place", "project", "shared", "size"]
+
 T = TypeVar("T")
 
 _used: WeakValueDictionary[tuple[Hashable, ...], Any] = WeakValueDictionary()
 _loading = RLock()
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One file of a model: its path in the model's folder, bytes, and SHA-256 in hexadecimal."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-def home() -> Path:
-    """Return the folder of all models."""
-    if chosen := os.environ.get("WORKBENCH_MODELS"):
-        return Path(chosen)
-    here = Path.cwd()
-    roots = (folder for folder in (here, *here.parents) if (folder / "params" / "engines.yaml").is_file())
-    return next(roots, here) / ".cache" / "models"
-
-
-def place(model: str) -> Path:
-    """Return where a model lies or would lie; `model` is a name, or a path with a slash in it."""
-    return Path(model).expanduser() if "/" in model else home() / model
 
 
 def missing(model: str, files: Sequence[str]) -> str | None:
@@ -61,41 +38,28 @@ def missing(model: str, files: Sequence[str]) -> str | None:
     `files` are those without which it cannot be loaded; a model's own file list goes before them.
     """
     folder = place(model)
-    command = (
-        "put the model there, or name another in params/engines.yaml"
-        if "/" in model
-        else f"run: workbench engines fetch {model}"
-    )
     if not folder.exists():
         half = folder.with_name(f".{folder.name}.partial").exists()
-        found = "is there in part only" if half else "is not there"
-        return f"the model {model} {found}; {command}"
+        return _lacking(model, "is there in part only" if half else "is not there")
     if not folder.is_dir():
         return None
-    wanted = {name: None for name in files} | {file.name: file.size for file in listed(folder)}
+    wanted = {name: None for name in files} | {file.name: file.size for file in digests.listed(folder)}
     for name, size in wanted.items():
         path = folder / name
         if not path.is_file() or (
             path.stat().st_size != size if size is not None else not path.stat().st_size
         ):
-            return f"the model {model} lacks {name}, or has it in part only; {command}"
+            return _lacking(model, f"lacks {name}, or has it in part only")
     return None
 
 
-def listed(folder: Path) -> tuple[File, ...]:
-    """Return the files that a fetched model has; none where it was not fetched.
-
-    Raises `EngineError` where the list cannot be read.
-    """
-    path = folder / MANIFEST
-    if not path.is_file():
-        return ()
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=tuple[File, ...])
-    except UNREADABLE as error:
-        raise EngineError(
-            f"read {path}", str(error), "Delete that folder and fetch the model again."
-        ) from error
+def _lacking(model: str, what: str) -> str:
+    if "/" in model:
+        return f"the model {model} {what}; put the model there, or name another in params/engines.yaml"
+    if forbidden := offline.reason():
+        away = f"{forbidden} forbids to fetch it"
+        return f"the model {model} {what}, and {away}; copy its folder to {home()}, or allow it there"
+    return f"the model {model} {what}; run: workbench engines fetch {model}"
 
 
 def size(model: str) -> int:
@@ -107,21 +71,8 @@ def size(model: str) -> int:
 
 
 def digest(model: str) -> str:
-    """Return a SHA-256 of all of a model's files and their names, in hexadecimal.
-
-    A fetched model's was taken when it came; any other is read through.
-    """
-    path = place(model)
-    files = listed(path)
-    if not files:
-        found = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-        files = tuple(
-            File(
-                file.relative_to(path).as_posix() if path.is_dir() else "", file.stat().st_size, sha256(file)
-            )
-            for file in found
-        )
-    return hashlib.sha256(msgspec.json.encode(sorted(files, key=lambda file: file.name))).hexdigest()
+    """Return a SHA-256 of all of a model's files and their names, in hexadecimal."""
+    return digests.of(place(model))
 
 
 @contextmanager
@@ -150,9 +101,3 @@ def shared(*which: Hashable, load: Callable[[], T]) -> T:
         if model is None:
             model = _used[which] = load()
         return cast(T, model)
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,244 +2,264 @@
 
 Conventions
 -----------
-``params/models.yaml`` says where each model comes from. Files are written into a folder beside the
-model's own, go on where they broke off (HTTP Range, RFC 9110), and take their place by a rename once
-every checksum is right. The token of a model that asks for one is in ``HF_TOKEN``, and nowhere else.
+``params/models.yaml`` says where each model comes from. A file that came is checked and then laid beside the
+model's own folder, so that what is there already need not come again; the model takes its place by a rename
+once all of it is right. Of two fetches the second waits.
 """
 
 from __future__ import annotations
 
-import hashlib
+import errno
+import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-import msgspec
-
-from workbench.engines import exposed, models
+from workbench.engines import models
+from workbench.engines.models import digests, offline, packages, web
+from workbench.engines.models.digests import File
+from workbench.engines.models.sources import Model, Pin, Source
 from workbench.errors import EngineError
-from workbench.records import UNREADABLE
 
-HUB = "https://huggingface.co"
-TRIES = 5
-TIMEOUT = 30  # s without a byte
+log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Remote:
-    """A file to fetch. `checksum` is ``sha256:…``, or ``git:…``, the id that git gives a text."""
-
-    url: str
-    size: int  # bytes
-    checksum: str
+INCOMING = ".incoming"  # in the folder beside the model's: what is not checked yet
+LOCK = ".fetching.partial"  # in the folder of all models
+Bring = Callable[..., Iterator[tuple[str, Path]]]
 
 
 @dataclass(frozen=True)
-class Source:
-    """An entry of ``params/models.yaml``: a repository of the Hugging Face Hub, or files by address."""
-
-    licence: str
-    size: int  # MB, about
-    repo: str = ""
-    revision: str = "main"
-    under: str = ""  # the folder of the repository that is the model; "" for all of it
-    files: Mapping[str, Remote] = field(default_factory=dict)
-
-
-class _Large(msgspec.Struct):
-    sha256: str
-
-
-class _Blob(msgspec.Struct):
-    name: str = msgspec.field(name="rfilename")
-    blob: str = msgspec.field(name="blobId", default="")
-    size: int = 0
-    lfs: _Large | None = None
-
-
-class _Listing(msgspec.Struct):
-    """What the Hub answers of a repository at a revision; `sha` is the commit."""
-
-    sha: str
-    siblings: list[_Blob]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a file is, in bytes."""
+class Arrived:
+    """A file that is there and right."""
 
     file: str
-    done: int
-    size: int
+    size: int  # bytes
+    source: str
 
 
-def fetch(name: str, source: Source, *, offline: bool) -> Iterator[Progress]:
-    """Fetch a model into its folder, telling how far each file is.
+@dataclass(frozen=True)
+class Failed:
+    """A source that did not give what it should; the next one is asked."""
 
-    A model that is there and whole is left alone, and one that is there and damaged stays until the
-    new one is complete.
+    source: str
+    error: EngineError
+
+
+def fetch(name: str, model: Model, *, folder: Path | None = None) -> Iterator[Arrived | Failed]:
+    """Fetch a model into its folder, telling which files came and which sources failed.
+
+    A model that is there and whole is left alone, and one that is there and damaged, or of another version,
+    stays until the new one is complete. `folder` holds models, too: it is asked last.
 
     Raises
     ------
     EngineError
-        Where a checksum is wrong, the network fails, a token is wanted or would be exposed, the disk is too
-        small, or the model is not there and `offline` forbids to fetch it; where its folder was made by hand.
+        Where no source gives all files with the right checksums, each with its reason; where the disk is
+        full, `offline` forbids to fetch, or the model's folder was made by hand and holds other files.
     """
-    import httpx
-
-    folder = models.place(name)
-    _restore(folder)
-    if folder.exists() and not models.listed(folder):
-        raise EngineError(
-            f"fetch {name}", f"{folder} was put there by hand", "Use it as it is, or move it away first."
-        )
-    if folder.exists() and all(
-        (folder / file.name).is_file() and models.sha256(folder / file.name) == file.sha256
-        for file in models.listed(folder)
-    ):
+    place = models.place(name)
+    if _settled(place, model):  # though nobody may write there
         return
-    if offline:
-        raise EngineError(
-            f"find {name} offline",
-            f"{folder} does not hold it whole",
-            "Fetch it without --offline, or copy that folder from another machine.",
-        )
-    beside = folder.with_name(f".{folder.name}.partial")
-    beside.mkdir(parents=True, exist_ok=True)
-    hub = os.environ.get("HF_ENDPOINT", HUB)
-    token = os.environ.get("HF_TOKEN") if source.repo else None
-    if token and exposed(hub):
-        raise EngineError(
-            f"send the token in HF_TOKEN to {hub}",
-            "the way there is not encrypted",
-            "Use an https:// address in HF_ENDPOINT, or unset HF_TOKEN.",
-        )
-    headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    with httpx.Client(headers=headers, timeout=TIMEOUT, follow_redirects=True) as client:
-        remotes = source.files or _repository(client, hub, name, source)
-        _room(name, sum(remote.size for remote in remotes.values()), beside)
-        for file, remote in remotes.items():
-            path = _inside(beside, file)
-            yield from _download(client, remote, path, name=f"{name}/{file}")
-            _verify(path, remote, name=f"{name}/{file}")
-    found = [
-        models.File(file, (beside / file).stat().st_size, models.sha256(beside / file)) for file in remotes
-    ]
-    (beside / models.MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(found)))
-    _replace(folder, beside)
-
-
-def _repository(client: Any, hub: str, name: str, source: Source) -> dict[str, Remote]:
-    """Return the files of a repository of the Hub by their names in the model's folder."""
-    import httpx
-
-    url = f"{hub}/api/models/{source.repo}/revision/{quote(source.revision, safe='')}"
     try:
-        answer = client.get(url, params={"blobs": "true"})
-    except httpx.RequestError as error:
-        raise _unreachable(name, url, error) from error
-    if answer.status_code != 200:
-        raise _refused(name, answer.status_code, url)
-    try:
-        listing = msgspec.json.decode(answer.content, type=_Listing)
-    except UNREADABLE as error:
-        raise EngineError(f"fetch {name}", f"{url} answered no list: {error}", "Try again later.") from error
-    prefix = f"{source.under.strip('/')}/" if source.under else ""
-    remotes = {
-        file.name.removeprefix(prefix): Remote(
-            f"{hub}/{source.repo}/resolve/{listing.sha}/{quote(file.name)}",
-            file.size,
-            f"sha256:{file.lfs.sha256}" if file.lfs else f"git:{file.blob}",
-        )
-        for file in listing.siblings
-        if file.name.startswith(prefix) and not Path(file.name).name.startswith(".")
-    }
-    if not remotes:
-        raise EngineError(
-            f"fetch {name}", f"{source.repo} has no file under {prefix!r}", "Correct params/models.yaml."
-        )
-    return remotes
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(place.parent):
+            _restore(place)
+            if _settled(place, model):
+                return
+            _refuse_handmade(name, place)
+            sources = [*model.sources, *([Source(folder=str(folder.absolute() / name))] if folder else [])]
+            beside = place.with_name(f".{place.name}.partial")
+            (beside / INCOMING).mkdir(parents=True, exist_ok=True)
+            yield from _gather(name, model, sources, place=place, beside=beside)
+            shutil.rmtree(beside / INCOMING)
+            _replace(place, beside)
+    except OSError as error:
+        raise _unwritten(name, error) from error
 
 
-def _download(client: Any, remote: Remote, path: Path, *, name: str) -> Iterator[Progress]:
-    """Bring one file, from where it broke off; several tries where the network fails."""
-    import httpx
-    import tenacity
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tries = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(httpx.TransportError),
-        stop=tenacity.stop_after_attempt(TRIES),
-        wait=tenacity.wait_exponential(multiplier=0.2, max=10),
-        reraise=True,
-    )
-    try:
-        for attempt in tries:
-            with attempt:
-                yield from _stream(client, remote, path, name=name)
-    except httpx.RequestError as error:
-        raise _unreachable(name, remote.url, error) from error
+def _settled(place: Path, model: Model) -> bool:
+    """Whether nothing is to do; a folder made by hand that holds what it should counts as fetched."""
+    wanted = tuple(File(file, pin.size, pin.sha256) for file, pin in sorted(model.files.items()))
+    listed = digests.listed(place)
+    if not digests.whole(place, wanted or listed):
+        return False
+    if wanted and listed != wanted and os.access(place, os.W_OK):
+        digests.write(place, wanted)
+    return True
 
 
-def _stream(client: Any, remote: Remote, path: Path, *, name: str) -> Iterator[Progress]:
-    done = path.stat().st_size if path.exists() else 0
-    if done > remote.size:
-        path.unlink()
-        done = 0
-    if done == remote.size and path.exists():
-        yield Progress(name, done, remote.size)
-        return
-    headers = {"Range": f"bytes={done}-"} if done else {}
-    with client.stream("GET", remote.url, headers=headers) as answer:
-        if answer.status_code not in (200, 206):
-            raise _refused(name, answer.status_code, remote.url)
-        done = done if answer.status_code == 206 else 0
-        with path.open("ab" if done else "wb") as file:
-            for block in answer.iter_raw():
-                file.write(block)
-                done += len(block)
-                yield Progress(name, done, remote.size)
-                if done > remote.size:  # its checksum says so, too
-                    break
-
-
-def _verify(path: Path, remote: Remote, *, name: str) -> None:
-    """Check a file that has come; a wrong one is deleted, and nothing else is."""
-    kind, _, wanted = remote.checksum.partition(":")
-    if kind == "sha256":
-        found = models.sha256(path)
-    else:
-        data = path.read_bytes()
-        found = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-    if found != wanted:
-        path.unlink()
+def _refuse_handmade(name: str, place: Path) -> None:
+    if place.exists() and not digests.listed(place):
         raise EngineError(
             f"fetch {name}",
-            f"its checksum is {kind}:{found[:12]}…, not {remote.checksum[:19]}…",
-            "What came is deleted; an earlier model stands as it was. Fetch it again.",
+            f"{place} was put there by hand, and does not hold what params/models.yaml says",
+            "Use it as it is, or move it away first.",
         )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder of models; say so where somebody else has it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.warning("fetch_waits for another fetch into %s", folder)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _gather(
+    name: str, model: Model, sources: list[Source], *, place: Path, beside: Path
+) -> Iterator[Arrived | Failed]:
+    """Have all files of a model in `beside`, each right, and their list."""
+    forbidden, reasons = offline.reason(), list[str]()
+    if forbidden:
+        sources = [source for source in sources if source.folder]
+    pins = model.files or _pins(name, sources, forbidden)
+    for file in pins:
+        _inside(beside, file)
+    lacking = {file: pin for file, pin in pins.items() if not _right(beside / file, pin)}
+    before = Source(folder=str(place.absolute()))
+    for source in [before, *sources]:
+        wanted = {file: lacking[file] for file in source.offered(lacking)}
+        try:
+            for file, size in _brought(name, source, wanted, beside=beside):
+                del lacking[file]
+                if source is not before:
+                    yield Arrived(file, size, str(source))
+        except EngineError as error:
+            reasons.append(str(error))
+            yield Failed(str(source), error)
+    if lacking:
+        because = [f"{forbidden} forbids to fetch it"] if forbidden else []
+        raise EngineError(
+            f"fetch {name}",
+            "; ".join([f"{', '.join(lacking)} could not be had", *because, *reasons]),
+            "What came is kept, and an earlier model stands as it was: try again, "
+            f"or name a folder that holds {name} with --from.",
+        )
+    strays = [path for path in beside.rglob("*") if path.is_file() and _stray(path, beside, pins)]
+    for path in strays:  # of another version, whose fetch was broken off
+        path.unlink()
+    digests.write(beside, [digests.found(beside, file) for file in sorted(pins)])
+
+
+def _stray(path: Path, beside: Path, pins: Mapping[str, Pin]) -> bool:
+    name = path.relative_to(beside)
+    return name.parts[0] != INCOMING and name.as_posix() not in pins
+
+
+def _pins(name: str, sources: list[Source], forbidden: str) -> Mapping[str, Pin]:
+    """Return what a model consists of that ``params/models.yaml`` does not list: its first source says."""
+    for source in sources:
+        if source.repo:
+            return web.pins(source)
+        if listed := digests.listed(Path(source.folder)):
+            return {file.name: Pin(file.size, file.sha256) for file in listed}
+    found = f"{forbidden} forbids to fetch it" if forbidden else "no source lists its files"
+    raise EngineError(
+        f"fetch {name}", found, "Copy its folder from another machine, or name that folder with --from."
+    )
+
+
+def _brought(
+    name: str, source: Source, files: Mapping[str, Pin], *, beside: Path
+) -> Iterator[tuple[str, int]]:
+    """Bring files of one source, and lay each in its place once its checksum is right."""
+    if not files:
+        return
+    bring: Bring = (
+        web.repository if source.repo
+        else web.addresses if source.addresses
+        else packages.wheels if source.wheels
+        else packages.tarball if source.npm
+        else _copied
+    )  # fmt: skip
+    archives = sum(
+        package.size * 10**6 for package in source.packages if package.members.keys() & files.keys()
+    )
+    _room(name, archives + sum(pin.size for pin in files.values()), beside)
+    try:
+        for file, path in bring(source, files, into=beside / INCOMING):
+            _verify(path, files[file], name=f"{name}/{file}", source=source)
+            there = _inside(beside, file)
+            there.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(there)
+            yield file, files[file].size
+    except OSError as error:
+        raise _unwritten(name, error) from error
+
+
+def _copied(source: Source, files: Mapping[str, Pin], *, into: Path) -> Iterator[tuple[str, Path]]:
+    """Bring files of a folder on this machine; one that it lacks, or has in another version, is no error."""
+    folder = models.project() / source.folder
+    for name, pin in files.items():
+        if _right(folder / name, pin):
+            yield name, Path(shutil.copyfile(folder / name, into / "copied"))
+
+
+def _right(path: Path, pin: Pin) -> bool:
+    if not path.is_file() or path.stat().st_size != pin.size:
+        return False
+    return digests.sha256(path) == pin.sha256 if pin.sha256 else digests.git_blob(path) == pin.blob
+
+
+def _verify(path: Path, pin: Pin, *, name: str, source: Source) -> None:
+    """Check a file that has come; a wrong one is deleted, and nothing else is."""
+    if _right(path, pin):
+        return
+    found = digests.sha256(path) if pin.sha256 else digests.git_blob(path)
+    size = path.stat().st_size
+    path.unlink()
+    raise EngineError(
+        f"fetch {name} from {source}",
+        f"its checksum is {found[:12]}… of {size} bytes, not {(pin.sha256 or pin.blob)[:12]}… of {pin.size}",
+        "What came is deleted.",
+    )
 
 
 def _inside(folder: Path, name: str) -> Path:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()) or name in ("", models.MANIFEST):
+    inner = (
+        path.resolve().relative_to(folder.resolve())
+        if path.resolve().is_relative_to(folder.resolve())
+        else None
+    )
+    if inner is None or not inner.parts or inner.parts[0] in (INCOMING, digests.MANIFEST):
         raise EngineError(f"fetch {name!r}", "it lies outside the model's folder", "Do not use that source.")
     return path
 
 
 def _room(name: str, needed: int, folder: Path) -> None:
-    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    there = sum(file.stat().st_size for file in (folder / INCOMING).rglob("*") if file.is_file())
     free = shutil.disk_usage(folder).free
     if needed - there > free:
-        raise EngineError(
-            f"fetch {name}",
-            f"{(needed - there) / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free on that disk",
-            "Free some space, or set WORKBENCH_MODELS to a folder elsewhere.",
+        raise _full(
+            name, f"{(needed - there) / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free on it"
         )
+
+
+def _unwritten(name: str, error: OSError) -> EngineError:
+    if error.errno == errno.ENOSPC:
+        return _full(name, f"it is full: {error}")
+    return EngineError(f"fetch {name}", str(error), "Repair that, then try again: what came is kept.")
+
+
+def _full(name: str, found: str) -> EngineError:
+    return EngineError(
+        f"fetch {name} to the disk of {models.home()}",
+        found,
+        "Free some space, or set WORKBENCH_MODELS to a folder elsewhere; what came is kept.",
+    )
 
 
 def _replace(folder: Path, beside: Path) -> None:
@@ -260,24 +280,3 @@ def _restore(folder: Path) -> None:
 
 def _aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old.partial")
-
-
-def _refused(name: str, status: int, url: str) -> EngineError:
-    if status in (401, 403):
-        token = "the token in HF_TOKEN was refused" if os.environ.get("HF_TOKEN") else "it wants a token"
-        return EngineError(
-            f"fetch {name}",
-            f"{url} answered {status}: {token}",
-            "Accept the model's terms on its page, then set HF_TOKEN to a token of that account.",
-        )
-    return EngineError(
-        f"fetch {name}", f"{url} answered {status}", "Correct params/models.yaml, or try later."
-    )
-
-
-def _unreachable(name: str, url: str, error: Exception) -> EngineError:
-    return EngineError(
-        f"fetch {name}",
-        f"{url} cannot be reached: {error}",
-        "Try again: what came is kept. Without a network, copy the model's folder here.",
-    )

@@ -15,46 +15,14 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from workbench import engines, params
+from workbench import engines
 from workbench.engines import models
-from workbench.engines.models import devices, fetch
-from workbench.errors import EngineError, RecordError
-from workbench.params import Choice
-from workbench.records import Table, parse
+from workbench.engines.models import devices, digests, offline
+from workbench.engines.models.settings import ENGINES_FILE, Settings
+from workbench.engines.models.sources import Model
+from workbench.records import Table
 
-FILES = ENGINES_FILE, SETS_FILE, MODELS_FILE = (
-    "params/engines.yaml",
-    "params/engine_sets.yaml",
-    "params/models.yaml",
-)
 PAIR = re.compile(r"\{\w+\}")  # in the name of a model that there is for each pair of languages
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the three files of parameters say of engines."""
-
-    text: str  # of params/engines.yaml
-    choices: Mapping[str, Choice]  # by kind
-    sets: Mapping[str, Mapping[str, str]]  # name -> kind -> engine
-    models: Mapping[str, fetch.Source]  # by name
-
-
-def read(texts: Mapping[str, str]) -> Settings:
-    """Read the texts of `FILES`, by their names; raises `RecordError` naming what is wrong in which."""
-    document = params.mapping(texts[ENGINES_FILE], where=ENGINES_FILE)
-    choices = {
-        kind: parse(Choice, document.get(kind, {}), where=f"{ENGINES_FILE}, {kind}")
-        for kind in engines.ENGINES
-    }
-    sets = params.mapping(texts[SETS_FILE], where=SETS_FILE)
-    sources = params.mapping(texts[MODELS_FILE], where=MODELS_FILE)
-    return Settings(
-        texts[ENGINES_FILE],
-        choices,
-        parse(dict[str, dict[str, str]], sets, where=SETS_FILE),
-        {name: parse(fetch.Source, entry, where=f"{MODELS_FILE}, {name}") for name, entry in sources.items()},
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +37,8 @@ class Readiness:
         Its licence, and whether it still wants to be accepted.
     model : str
         The model's name and its size, here or to fetch; "" where it needs none beside its packages.
+    maker : str
+        Who made that model, and its licence, where ``params/models.yaml`` says so.
     device : str
         Where it would run: a device of this machine, or an endpoint's address.
     do : str
@@ -81,6 +51,7 @@ class Readiness:
     installed: bool
     licensed: str
     model: str
+    maker: str
     device: str
     ready: bool
     reason: str
@@ -109,6 +80,7 @@ def _readiness(kind: str, name: str, settings: Settings, *, gpus: Sequence[devic
     accepted = getattr(options, "accept_licence", True)
     asked = getattr(options, "device", "cpu")
     device = ("cuda" if gpus else "cpu") if asked == "auto" else asked
+    known = settings.models.get(getattr(options, "model", ""))
     found = engine.missing(options)
     if found is None and device != "cpu" and not gpus:
         found = f"this machine has no CUDA device; write device: auto in {ENGINES_FILE}"
@@ -120,6 +92,7 @@ def _readiness(kind: str, name: str, settings: Settings, *, gpus: Sequence[devic
         installed=not absent,
         licensed=getattr(engine, "licence", "") + ("" if accepted else ", not accepted"),
         model=_model(getattr(options, "model", ""), settings.models),
+        maker=f"{known.maker}, {known.licence}" if known else "",
         device=getattr(options, "url", device),
         ready=found is None,
         reason=reason,
@@ -131,7 +104,7 @@ def _here(need: str) -> bool:
     return shutil.which(need) is not None or engines.installed(need)
 
 
-def _model(model: str, sources: Mapping[str, fetch.Source]) -> str:
+def _model(model: str, sources: Mapping[str, Model]) -> str:
     if not model:
         return ""
     if PAIR.search(model):
@@ -140,12 +113,20 @@ def _model(model: str, sources: Mapping[str, fetch.Source]) -> str:
         if pairs:
             return f"{model}, {len(pairs)} of them, {megabytes(sum(pairs))}"
     if there := models.size(model):
-        return f"{model}, {megabytes(there)}"
+        other = ", another version than params/models.yaml names" if _differs(model, sources) else ""
+        return f"{model}, {megabytes(there)}{other}"
     return (
         f"{model}, {megabytes(sources[model].size * 10**6)} to fetch"
         if model in sources
         else f"{model}, absent"
     )
+
+
+def _differs(model: str, sources: Mapping[str, Model]) -> bool:
+    """Whether a fetched model's own list names other files than it should; nothing is read through."""
+    listed = {file.name: file.sha256 for file in digests.listed(models.place(model))}
+    wanted = sources[model].files if model in sources else {}
+    return bool(listed and wanted) and listed != {name: pin.sha256 for name, pin in wanted.items()}
 
 
 def megabytes(size: int) -> str:
@@ -162,60 +143,8 @@ def machine() -> str:
     home = models.home()
     there = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
     told = [f"disk: {shutil.disk_usage(there).free / 1e9:,.0f} GB free for models in {home}"]
-    told += [f"{gpu.name}: {gpu.free:,} of {gpu.total:,} MiB free" for gpu in devices.gpus()]
-    return "\n".join(told if len(told) > 1 else [*told, "no CUDA device"])
-
-
-def use(settings: Settings, name: str) -> tuple[str, dict[str, str]]:
-    """Return ``params/engines.yaml`` with a set's engines chosen and all else kept, and what changed.
-
-    Raises
-    ------
-    EngineError
-        For a set, kind or engine that does not exist; it lists those that do.
-    RecordError
-        Where the file is not as it is edited: YAML 1.2.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    if name not in settings.sets:
-        known = ", ".join(settings.sets)
-        raise EngineError(f"use the engines {name!r}", "there is no such set", f"There are: {known}.")
-    try:
-        document = YAML().load(settings.text)
-    except YAMLError as error:  # stricter than what `read` reads with
-        raise RecordError(f"read {ENGINES_FILE}", f"not YAML: {error}", "Repair that line.") from error
-    lines, changed = settings.text.splitlines(keepends=True), dict[str, str]()
-    for kind, engine in settings.sets[name].items():
-        engines.resolve(kind, engine, settings.choices.get(kind, Choice(engine, (), {})))
-        before = settings.choices[kind].engine
-        if before != engine:
-            changed[kind] = f"{before} -> {engine}"
-            row, column = document[kind].lc.value("engine")  # its place alone is written
-            lines[row] = lines[row][:column] + lines[row][column:].replace(before, engine, 1)
-    return "".join(lines), changed
-
-
-def source(settings: Settings, model: str) -> fetch.Source:
-    """Return where a model comes from.
-
-    Raises
-    ------
-    EngineError
-        For a model that ``params/models.yaml`` does not name, and for one whose licence an engine wants
-        accepted first.
-    """
-    if model not in settings.models:
-        known = ", ".join(settings.models)
-        raise EngineError(f"fetch {model!r}", f"{MODELS_FILE} has no such model", f"There are: {known}.")
-    found = settings.models[model]
-    for kind, choice in settings.choices.items():
-        for engine, options in choice.options.items():
-            if options.get("model") == model and options.get("accept_licence") is False:
-                raise EngineError(
-                    f"fetch {model}",
-                    f"its licence is {found.licence}, and nobody has accepted it",
-                    f"Read it, then write accept_licence: true under {kind}, {engine} in {ENGINES_FILE}.",
-                )
-    return found
+    if forbidden := offline.reason():
+        told.append(f"offline: {forbidden} forbids every fetch")
+    found = devices.gpus()
+    told += [f"{gpu.name}: {gpu.free:,} of {gpu.total:,} MiB free" for gpu in found]
+    return "\n".join(told if found else [*told, "no CUDA device"])

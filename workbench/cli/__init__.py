@@ -18,10 +18,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.cli import engines
 from workbench.errors import LibraryError, StageError, WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.engines.models.readiness import Settings
     from workbench.library import Key
 
 KEY = "series, series/episode, or series/episode/dub"
@@ -156,15 +156,22 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(do=_report)
 
     command = add("engines", "which engines there are, and what makes each ready")
-    command.set_defaults(do=_engines)
+    command.set_defaults(do=engines.show)
     acts = command.add_subparsers(metavar="ACT")
-    act = acts.add_parser("use", help="choose the engines of a set: embedded, gpu or another")
+    act = acts.add_parser("use", help="choose the engines of a set: light, default, laptop, gpu or your own")
     act.add_argument("set", help="a set of params/engine_sets.yaml")
-    act.set_defaults(do=_use)
-    act = acts.add_parser("fetch", help="bring a model: goes on where it broke off, checked at the end")
-    act.add_argument("model", help="a model of params/models.yaml")
-    act.add_argument("--offline", action="store_true", help="only check what is here")
-    act.set_defaults(do=_fetch)
+    act.set_defaults(do=engines.use)
+    act = acts.add_parser("fetch", help="bring models, each file checked: what is here need not come again")
+    act.add_argument(
+        "name", nargs="?", default="",
+        help="a model of params/models.yaml, or a set: all that it needs (default: what is in use)",
+    )  # fmt: skip
+    act.add_argument("--offline", action="store_true", help="only check what is here, and copy from --from")
+    act.add_argument(
+        "--from", type=Path, dest="folder", metavar="FOLDER",
+        help="a folder of models on this machine, as .cache/models of another, asked where all else fails",
+    )  # fmt: skip
+    act.set_defaults(do=engines.bring)
 
     command = add("options", "what holds of a stage's options, and which file says otherwise than params/")
     command.add_argument("key", help=KEY)
@@ -193,7 +200,7 @@ def _whole(least: int) -> Callable[[str], int]:
 
 def _add(options: argparse.Namespace) -> list[Key]:
     from workbench import library
-    from workbench.runs import ingest
+    from workbench.runs import batch, ingest
 
     root = library.find_root()
     translations = {}
@@ -216,6 +223,8 @@ def _add(options: argparse.Namespace) -> list[Key]:
         facts={name: getattr(options, name) for name in ("title", "season", "number", "owner", "visibility")},
     )  # fmt: skip
     print("added:", key, *dubs)
+    for sentence in batch.cautions(root, dubs):
+        print(f"note: {sentence}")
     return dubs
 
 
@@ -391,56 +400,6 @@ def _report(options: argparse.Namespace) -> None:
                 print(page)
 
 
-def _engines(options: argparse.Namespace) -> None:
-    from workbench.engines.models import readiness
-
-    found = readiness.table(_settings()[1])
-    print(f"{'kind':10} {'engine':15} {'enabled':9} {'installed':10} {'ready':6} {'device':7} licence, model")
-    for row in found:
-        yes = {True: "yes", False: "no"}
-        facts = f"{row.kind:10} {row.engine:15} {row.enabled:9} {yes[row.installed]:10} {yes[row.ready]:6}"
-        print(f"{facts} {row.device:7} {'; '.join(filter(None, (row.licensed, row.model)))}".rstrip())
-        if not row.ready:
-            print(f"{'':10} {row.reason}; {row.do}")
-    print(readiness.machine())
-
-
-def _use(options: argparse.Namespace) -> None:
-    from workbench import library
-    from workbench.engines.models import readiness
-
-    root, settings = _settings()
-    text, changed = readiness.use(settings, options.set)
-    library.write_text(root / readiness.ENGINES_FILE, text)
-    for kind, change in changed.items():
-        print(f"{kind}: {change}")
-    print(f"the engines are those of {options.set}" + ("" if changed else ", as before"))
-
-
-def _fetch(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    from workbench.engines import models
-    from workbench.engines.models import fetch, readiness
-
-    source = readiness.source(_settings()[1], options.model)
-    print(f"{options.model}: licence {source.licence}, about {source.size} MB")
-    with tqdm(unit="B", unit_scale=True) as bar:
-        for progress in fetch.fetch(options.model, source, offline=options.offline):
-            bar.set_description(progress.file, refresh=False)
-            bar.total, bar.n = progress.size, progress.done
-            bar.update(0)
-    print(f"{models.place(options.model)} is whole")
-
-
-def _settings() -> tuple[Path, Settings]:
-    from workbench import library
-    from workbench.engines.models import readiness
-
-    root = library.find_root()
-    return root, readiness.read({name: library.read_text(root / name) for name in readiness.FILES})
-
-
 def _options(options: argparse.Namespace) -> None:
     from workbench import library
     from workbench.runs import options as stage_options
@@ -466,7 +425,3 @@ def _demo(options: argparse.Namespace) -> None:
 
     episode = library.episode("demo/e01")
     demo.make(episode.folder, episode.options("demo", demo.Options))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

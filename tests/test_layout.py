@@ -126,7 +126,11 @@ def test_code_outside_engines_names_no_engine():
 
 def test_dvc_has_one_stage_a_word():
     root = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
-    assert set(root) == {"code", "demo"}
+    assert set(root) == {"code", "demo", "page"}
+    assert set(root["page"]["deps"]) == {
+        "data/.code/page.txt", "params/library.yaml",
+        *(f"reports/{name}" for name in library.Library(ROOT).names()),
+    }  # fmt: skip
     assert (*pipeline.SOURCE, *pipeline.TARGET) == STAGES
     assert root["code"]["deps"] == ["notebooks", "workbench"]
     assert set(root["demo"]["deps"]) == {"data/.code/demo.txt", "params/demo.yaml"}

@@ -102,6 +102,7 @@ def add(
         for stage in ("translate", "tts"):
             _new(dub.folder / "review" / f"{stage}.jsonl", "\n")
     _list(of, key, [own.name for own in languages])
+    _name_on_page(root, key.series)
     _track(root, source)
     pipeline.write(of, key)
     return key, list(languages)
@@ -179,6 +180,26 @@ def _list(of: Library, key: Key, dubs: Sequence[str]) -> None:
     text = StringIO()
     yaml.dump(document, text)
     library.write_text(path, text.getvalue())
+
+
+def _name_on_page(root: Path, series: str) -> None:
+    """Have the page over the library depend on the reports of a series, where the library has such a page."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    path, report = root / pipeline.FILE, f"reports/{series}"
+    if not path.is_file():
+        return
+    yaml = YAML()
+    document = yaml.load(library.read_text(path))
+    page = document["stages"].get("page")
+    if page and report not in page["deps"]:
+        page["deps"].append(report)
+        yaml.indent(mapping=2, sequence=4, offset=2)
+        text = StringIO()
+        yaml.dump(document, text)
+        library.write_text(path, text.getvalue())
 
 
 def _say(path: Path, said: Mapping[str, Any], *, new: Mapping[str, Any]) -> None:

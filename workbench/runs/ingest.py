@@ -19,7 +19,8 @@ from workbench.runs import batch, pipeline
 
 SERIES = """\
 title: "{series}"
-casting: {{}}                     # voices that you choose, as {{e01: {{ANNA: f2}}}}: episode, speaker, voice
+casting: {{}}                     # voices that you choose, as {{e01: {{ANNA: f2}}}}: episode, speaker, voice;
+                                # of several engines, as {{e01: {{ANNA: {{espeak: f2, kokoro: bella}}}}}}
 """
 SUBTITLES = (".srt", ".vtt", ".ass")
 
@@ -86,8 +87,7 @@ def add(
         said["engines"] = {"asr": "subtitles"} | ({"diarize": "subtitles"} if named else {})
     new = {"source": source.name, "language": language, "audio_track": 0, "speakers": None, "engines": {}}
     _say(episode.given / "episode.yaml", said, new=new)
-    for stage in ("segment", "voices"):
-        _new(episode.folder / "review" / f"{stage}.jsonl", "\n")
+    _new(episode.folder / "review" / "segment.jsonl", "\n")
     for own, lang in languages.items():
         dub = Dub(root, own)
         given = (translations or {}).get(lang)
@@ -99,7 +99,7 @@ def add(
             new={"language": lang, "engines": {}},
         )
         _new(episode.series.style_guide_path(lang), glossary.empty(series))
-        for stage in ("translate", "tts"):
+        for stage in ("translate", "cast", "tts"):
             _new(dub.folder / "review" / f"{stage}.jsonl", "\n")
     _list(of, key, [own.name for own in languages])
     _name_on_page(root, key.series)

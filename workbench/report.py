@@ -25,6 +25,7 @@ import numpy as np
 
 from workbench import activity, audio, content, display, qa, review, writing
 from workbench.audio import Kept, Part, Sound
+from workbench.library import Dub
 from workbench.qa import measurement
 from workbench.qa.evidence import Line
 from workbench.qa.material import Film, Sounds
@@ -211,7 +212,7 @@ def top_issues(
 
 def escape(text: str) -> str:
     """Return a text that Markdown shows as it is, on one line."""
-    return MARKDOWN.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
+    return MARKDOWN.sub(r"\\\1", html.escape(writing.one_line(text), quote=False))
 
 
 def files(
@@ -239,6 +240,18 @@ class About:
     films: str  # the way from the page to the dub's products
     makers: Sequence[Maker]  # the engines that worked, of quality control too
     digests: Mapping[str, str]  # path -> digest of what the dub was made of
+
+    @classmethod
+    def of(cls, dub: Dub, *, made_by: Iterable[Maker]) -> About:
+        """Return what is to be said of a dub, and of the engines that quality control was `made_by`."""
+        return cls(
+            str(dub.key.parent),
+            dub.episode.language,
+            dub.link("qa"),
+            dub.link("export"),
+            [*dub.makers(before="qa"), *made_by],
+            dub.digests(before="qa"),
+        )
 
 
 def page(

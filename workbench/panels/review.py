@@ -185,7 +185,7 @@ class Review(HasTraits):
         if not term or not said:
             raise RecordError(f"pronounce {term!r}", "one side is empty", "Write the word and how it sounds.")
         if scope == "series":
-            path = self.dub.episode.style_guide_path(locale)
+            path = self.dub.episode.series.style_guide_path(locale)
             text = library.read_text(path) if path.is_file() else ""
             rule = Pronunciation(term, said, locale)
             library.write_text(

@@ -22,7 +22,7 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 import numpy as np
 
-from workbench import audio, review
+from workbench import audio, review, writing
 from workbench.audio import Reference, Sound
 from workbench.errors import SpeechError
 from workbench.fit import timing
@@ -72,7 +72,7 @@ class Paced(Synthesizer, Protocol):
     """Knows how long a line will be before it is spoken, and can speak it in a given time."""
 
     def duration(self, text: str, *, voice: str, language: str, rate: float) -> int:
-        """Return about how long a text would be, in ms; what another rate would change of it is exact."""
+        """Return about how long a text would be, in ms; what another rate changes of it is nearly exact."""
 
     def speak_in(
         self, text: str, *, voice: str, language: str, duration: int, seed: int
@@ -324,8 +324,7 @@ def _kept(
 
 def normal(text: str) -> str:
     """Return a text in the one form in which it is spoken and looked up: NFC, on one line."""
-    plain = "".join(" " if unicodedata.category(c) == "Cc" else c for c in unicodedata.normalize("NFC", text))
-    return " ".join(plain.split())
+    return writing.one_line(unicodedata.normalize("NFC", text))
 
 
 def unbracketed(text: str) -> str:

@@ -854,7 +854,9 @@ class TestReanchoring:
 
     def lines(self, numbered, **limits):
         numbered = list(numbered)
-        opts = segment.Options(**{"min_pause": 600, "min_duration": 1000, "max_duration": 8000} | limits)
+        opts = segment.Options(
+            **{"min_pause": 600, "min_duration": 1000, "max_duration": 8000, "unsaid": ()} | limits
+        )
         words = Table(Word, [word for _, word in numbered])
         found, _ = segment.lines(words, Table(Turn, [Turn(0, 10**7, "A", "e")]), opts=opts)
         numbers = {line.id: {n for n, w in numbered if line.start <= w.start < line.end} for line in found}

@@ -24,7 +24,7 @@ from workbench.panels.rerun import Rerun
 from workbench.panels.review import PAGE, Review
 from workbench.records import LineWord, Score, Table, Take
 from workbench.review import sheets
-from workbench.runs import batch
+from workbench.runs.rerun import lines as lines_of
 
 FLAWED = episodes.flawed()
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -195,7 +195,7 @@ class TestALineThatIsHeardShorter:
         assert row(desk, desk.selected)["state"] == "approved"
 
     def test_goes_into_the_review_sheet_so(self, desk, dub):
-        lines = batch.lines(dub, [])
+        lines = lines_of(dub, [])
         [cell] = [one.target for one in sheets.rows(lines, dub=dub.key) if one.id == desk.selected]
         assert cell == self.TEXT
 
@@ -675,7 +675,7 @@ def test_a_broken_log_is_named_and_nothing_is_lost(desk, dub):
 
 
 def test_a_dub_that_is_not_made_says_what_to_run(root):
-    with pytest.raises(LibraryError, match="dvc repro"):
+    with pytest.raises(LibraryError, match="workbench repro s/e/es"):
         Review(library.dub("s/e", "es", root), who="ana")
 
 

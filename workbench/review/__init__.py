@@ -224,7 +224,7 @@ def fold(
     that is heard, and the translation that it says (`wording`).
     """
     by_line: dict[str, list[Anchored]] = {}
-    for one in anchored((d for d in decisions if log_of(d.action) != "voices"), segments):
+    for one in anchored((d for d in decisions if log_of(d.action) != "cast"), segments):
         by_line.setdefault(one.found.id or one.decision.subject, []).append(one)
     texts = {row.segment: row for row in translations}
     spoken = {row.segment: row for row in takes}

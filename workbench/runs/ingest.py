@@ -18,7 +18,8 @@ from workbench.runs import batch, pipeline
 
 SERIES = """\
 title: "{series}"
-casting: {{}}                     # voices that you choose, as {{e01: {{ANNA: f2}}}}: episode, speaker, voice
+casting: {{}}                     # voices that you choose, as {{e01: {{ANNA: f2}}}}: episode, speaker, voice;
+                                # of several engines, as {{e01: {{ANNA: {{espeak: f2, kokoro: bella}}}}}}
 """
 SUBTITLES = (".srt", ".vtt", ".ass")
 
@@ -91,8 +92,7 @@ def add(
             said["engines"] = {"asr": "subtitles"} | ({"diarize": "subtitles"} if named else {})
         new = {"source": source.name, "language": language, "audio_track": 0, "speakers": None, "engines": {}}
         _say(root, episode.given / "episode.yaml", said, new=new)
-        for stage in ("segment", "voices"):
-            _begin(episode.folder / "review" / f"{stage}.jsonl")
+        _begin(episode.folder / "review" / "segment.jsonl")
         for own, lang in languages.items():
             dub = Dub(root, own)
             given = (translations or {}).get(lang)
@@ -105,9 +105,10 @@ def add(
                 new={"language": lang, "engines": {}},
             )
             _new(root, episode.series.style_guide_path(lang), glossary.empty(series))
-            for stage in ("translate", "tts"):
+            for stage in ("translate", "cast", "tts"):
                 _begin(dub.folder / "review" / f"{stage}.jsonl")
         _list(of, key, [own.name for own in languages])
+        _name_on_page(root, key.series)
         _track(root, source)
         pipeline.write(of, key)
     return key, list(languages)
@@ -181,6 +182,19 @@ def _list(of: Library, key: Key, dubs: Sequence[str]) -> None:
     library.change(of.root, of.root / "params" / "library.yaml", lambda text: _changed(text, listing))
 
 
+def _name_on_page(root: Path, series: str) -> None:
+    """Have the page over the library depend on the reports of a series, where the library has such a page."""
+    path, report = root / pipeline.FILE, f"reports/{series}"
+
+    def naming(document: dict[str, Any]) -> None:
+        page = document["stages"].get("page")
+        if page and report not in page["deps"]:
+            page["deps"].append(report)
+
+    if path.is_file():
+        library.change(root, path, lambda text: _changed(text, naming, offset=2))
+
+
 def _say(root: Path, path: Path, said: Mapping[str, Any], *, new: Mapping[str, Any]) -> None:
     """Write facts into a file, keeping its comments and what else stands there; `new` is all of a new one."""
     import yaml
@@ -202,14 +216,18 @@ def _say(root: Path, path: Path, said: Mapping[str, Any], *, new: Mapping[str, A
     library.change(root, path, facts)
 
 
-def _changed(text: str, by: Callable[[dict[str, Any]], None]) -> str:
-    """Return YAML with its document changed, its comments kept; the same text where nothing changes."""
+def _changed(text: str, by: Callable[[dict[str, Any]], None], *, offset: int = 0) -> str:
+    """Return YAML with its document changed, its comments kept; the same text where nothing changes.
+
+    `offset` says how far the dashes of its lists are indented.
+    """
     from io import StringIO
 
     from ruamel.yaml import YAML
 
     keeping = YAML()
     keeping.preserve_quotes = True  # the language 'no' without them is a truth value
+    keeping.indent(mapping=2, sequence=2 + offset, offset=offset)
     document = keeping.load(text) or {}
     before = deepcopy(document)
     by(document)

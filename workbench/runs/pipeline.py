@@ -26,13 +26,14 @@ SOURCE: dict[str, tuple[str, ...]] = {
     "asr": ("media",),
     "diarize": ("media",),
     "segment": ("review/segment.jsonl", "media", "asr", "diarize"),
-    "voices": ("review/voices.jsonl", "media", "separate", "diarize"),
+    "voices": ("media", "separate", "diarize"),
 }
 TARGET: dict[str, tuple[str, ...]] = {
     "translate": (*GUIDES, "{dub}/review/translate.jsonl", "segment"),
+    "cast": ("{dub}/review/cast.jsonl", "diarize", "voices"),
     "tts": (
         *GUIDES, "review/segment.jsonl", "{dub}/review/tts.jsonl",
-        "media", "segment", "voices", "{dub}/translate",
+        "media", "segment", "voices", "{dub}/translate", "{dub}/cast",
     ),
     "fit": ("review/segment.jsonl", "media", "segment", "{dub}/tts"),
     "mix": ("separate", "segment", "{dub}/fit"),

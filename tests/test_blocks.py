@@ -266,6 +266,32 @@ def test_a_store_does_not_grow_when_a_file_is_written_again(tmp_path):
     assert len(kept) == 1
 
 
+@pytest.mark.parametrize("page", [1, 2, 5, 20])
+def test_a_store_that_was_damaged_while_it_was_open_or_cut_short_counts_as_none(tmp_path, page):
+    store = Store(tmp_path, "mix", version="1")
+    for number in range(200):
+        store[str(number)] = bytes([number]) * 1000
+    path = tmp_path / ".cache/mix/kept.sqlite"
+    whole = path.read_bytes()
+    for damaged in (
+        whole[: page * 4096 + 7],
+        whole[: page * 4096] + bytes(4096) + whole[(page + 1) * 4096 :],
+    ):
+        path.write_bytes(damaged)
+        store = Store(tmp_path, "mix", version="1")
+        for number in range(200):
+            assert store.get(str(number)) in (None, bytes([number]) * 1000)
+        store["new"] = b"x"
+        assert store.get("new") == b"x"
+
+
+def test_a_damaged_value_counts_as_none(tmp_path):
+    Store(tmp_path, "mix", version="1")["a"] = b"measured"
+    path = tmp_path / ".cache/mix/kept.sqlite"
+    path.write_bytes(path.read_bytes().replace(b"measured", b"measurer"))
+    assert Store(tmp_path, "mix", version="1").get("a") is None
+
+
 def test_a_damaged_store_counts_as_none(tmp_path):
     Store(tmp_path, "mix", version="1")["a"] = b"x"
     (tmp_path / ".cache" / "mix" / "kept.sqlite").write_bytes(b"no database" * 1000)

@@ -29,6 +29,20 @@ def written(path, text):
     return path
 
 
+def kept_as(root, key):
+    (path,) = (root / ".cache").rglob(f"{key}.*")
+    return path
+
+
+def test_a_text_that_was_cut_short_counts_as_none(tmp_path):
+    memo = TextMemo(tmp_path)
+    memo["a"] = "an exchange"
+    kept_as(tmp_path, "a").write_text("an exch")
+    with pytest.raises(KeyError):
+        memo["a"]
+    assert not list(memo)
+
+
 def test_a_file_is_found_under_its_key(tmp_path):
     memo = FileMemo(tmp_path, "pictures")
     assert memo.find("a") is None
@@ -57,14 +71,14 @@ def test_what_was_used_longest_ago_goes_when_there_is_too_much(tmp_path):
     memo = FileMemo(tmp_path, "pictures", limit=25)
     assert [key for key in "abc" if memo.find(key)] == ["a", "c"]
     memo = FileMemo(tmp_path, "pictures", limit=0)
-    assert not list(memo.folder.iterdir())
+    assert not memo.keys()
 
 
 def test_of_texts_too_what_was_used_longest_ago_goes(tmp_path):
     memo = TextMemo(tmp_path)
     for hour, key in enumerate("abc"):
         memo[key] = 10 * key
-        os.utime(memo.folder / key, (3600 * hour, 3600 * hour))
+        os.utime(kept_as(tmp_path, key), (3600 * hour, 3600 * hour))
     assert memo["a"] == 10 * "a"
     assert list(TextMemo(tmp_path)) == ["a", "b", "c"]
     assert list(TextMemo(tmp_path, limit=25)) == ["a", "c"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.library.files import FileMemo
+from workbench.library.files import FileMemo, TextMemo
 from workbench.library.keys import SOURCE_STAGES, STAGES, TARGET_STAGES, Key, check_name, dub_name
 from workbench.library.languages import check_language
 from workbench.library.output import PLACES, Output
@@ -28,7 +28,6 @@ from workbench.library.places import (
 )
 from workbench.library.sounds import Memo, SoundFile, SoundWriter, read_sound, write_sound
 from workbench.library.texts import (
-    TextMemo,
     alone,
     append_text,
     change,

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import soundfile
@@ -27,7 +27,9 @@ from workbench.library.files import LIMIT
 from workbench.library.sounds import SoundFile, SoundWriter, write_sound
 from workbench.library.texts import link
 
+DIGEST = 16  # bytes of a value's own digest, which stands before it
 HOUR = 3600  # s; what was used less than that ago counts as used now
+ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY}
 MEDIAN = "SELECT used FROM results ORDER BY used LIMIT 1 OFFSET (SELECT count(*) / 2 FROM results)"
 
 
@@ -35,27 +37,33 @@ class Store:
     """Small results kept by content address in one file under ``.cache``; safe to delete, and bounded.
 
     What another `version` of the code kept, or another version of this module, is not found. A damaged
-    file counts as none. From a file beyond the `limit` that half goes that was used longest ago.
+    file counts as none, whenever that is found, and so does a damaged value. From a file beyond the `limit`
+    that half goes that was used longest ago.
     """
 
     def __init__(self, root: Path, name: str, *, version: str, limit: int = LIMIT) -> None:
         self._version = content.address(version, content.of_code(__name__))
-        path = root / ".cache" / name / "kept.sqlite"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = root / ".cache" / name / "kept.sqlite"
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         self._now = int(time.time())
         try:
-            self._open(path)
-            if path.stat().st_size > limit:
+            self._open()
+            if self._path.stat().st_size > limit:
                 self._file.execute(f"DELETE FROM results WHERE used <= ({MEDIAN})")
                 self._file.execute("VACUUM")
-        except sqlite3.OperationalError as error:  # in use, or the disk is full: not damaged
-            raise _not_kept(error) from error
-        except sqlite3.DatabaseError:
-            path.unlink()
-            self._open(path)
+        except sqlite3.DatabaseError as error:
+            self._renew(error)
 
-    def _open(self, path: Path) -> None:
-        self._file = sqlite3.connect(path, timeout=60, isolation_level=None)
+    def _renew(self, error: sqlite3.DatabaseError) -> None:
+        """Begin an empty file in place of a damaged one; raises `LibraryError` where it is not that."""
+        if error.sqlite_errorcode & 0xFF in ROOM:  # of what SQLite says of an error, the kind
+            raise _not_kept(error) from error
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+        self._open()
+
+    def _open(self) -> None:
+        self._file = sqlite3.connect(self._path, timeout=60, isolation_level=None)
         self._file.execute("PRAGMA synchronous = OFF")
         self._file.execute("PRAGMA journal_mode = MEMORY")
         columns = "key TEXT PRIMARY KEY, used INTEGER, value BLOB"
@@ -64,23 +72,31 @@ class Store:
     def get(self, key: str, /) -> bytes | None:
         """Return what is kept under a key, or `None`."""
         key = self._version + key
-        row = self._file.execute("SELECT used, value FROM results WHERE key = ?", (key,)).fetchone()
+        row = self._ask("SELECT used, value FROM results WHERE key = ?", (key,))
         if row is None:
             return None
+        value = bytes(row[1])
+        if value[:DIGEST] != _digest(key, value[DIGEST:]):
+            return None
         if row[0] < self._now - HOUR:
-            self._write("UPDATE results SET used = ? WHERE key = ?", (self._now, key))
-        return bytes(row[1])
+            self._ask("UPDATE results SET used = ? WHERE key = ?", (self._now, key))
+        return value[DIGEST:]
 
     def __setitem__(self, key: str, value: bytes, /) -> None:
-        self._write(
-            "INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (self._version + key, self._now, value)
-        )
+        key = self._version + key
+        row = (key, self._now, _digest(key, value) + value)
+        self._ask("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", row)
 
-    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+    def _ask(self, statement: str, values: tuple[object, ...]) -> Any:
         try:
-            self._file.execute(statement, values)
-        except sqlite3.OperationalError as error:
-            raise _not_kept(error) from error
+            return self._file.execute(statement, values).fetchone()
+        except sqlite3.DatabaseError as error:
+            self._renew(error)
+        return self._file.execute(statement, values).fetchone()
+
+
+def _digest(key: str, value: bytes) -> bytes:
+    return xxhash.xxh3_128_digest(key.encode() + value)
 
 
 def _not_kept(error: sqlite3.Error) -> LibraryError:

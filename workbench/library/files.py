@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
 import xxhash
+
+from workbench.library import texts
 
 LIMIT = 4 * 2**30  # bytes of one kind
 
@@ -45,11 +47,11 @@ class FileMemo:
 
     def __init__(self, root: Path, name: str, *, limit: int = LIMIT) -> None:
         self.folder = root / ".cache" / name
-        prune(self.folder.glob("*.*"), limit=limit)
+        prune(self.folder.glob("*/*.*"), limit=limit)
 
     def find(self, key: str) -> Path | None:
         """Return the file kept under a key, or `None`."""
-        for path in self.folder.glob(f"{key}.*"):
+        for path in self._folder(key).glob(f"{key}.*"):
             with suppress(FileNotFoundError):  # another process may prune meanwhile
                 if path.name.split(".")[1] == self.digest(path):
                     used(path)
@@ -59,12 +61,27 @@ class FileMemo:
 
     def keep(self, key: str, path: Path) -> Path:
         """Keep a copy of a file under a key and return it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        kept = self.folder / f"{key}.{self.digest(path)}{path.suffix}"
-        fresh = self.folder / f".{os.getpid()}.{kept.name}"
-        shutil.copyfile(path, fresh)
-        fresh.replace(kept)
-        return kept
+        return self.write(key, path.suffix, lambda fresh: shutil.copyfile(path, fresh))
+
+    def write(self, key: str, suffix: str, by: Callable[[Path], object]) -> Path:
+        """Keep a file under a key, which `by` writes at the path that it is given; return it.
+
+        Raises `LibraryError` where the disk is full.
+        """
+        folder = self._folder(key)
+        fresh = folder / f".{os.getpid()}.{key}{suffix}"
+        with texts.room(key):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                by(fresh)
+                return fresh.replace(folder / f"{key}.{self.digest(fresh)}{suffix}")
+            finally:
+                fresh.unlink(missing_ok=True)
+
+    def keys(self) -> set[str]:
+        """Return the keys under which a file is kept."""
+        found = (path.name for path in self.folder.glob("*/*.*"))
+        return {name.split(".")[0] for name in found if not name.startswith(".")}
 
     def digest(self, path: Path) -> str:
         """Return a hash (XXH3, 128 bits) of what is in a file."""
@@ -73,3 +90,40 @@ class FileMemo:
             while block := file.read(2**20):
                 found.update(block)
         return found.hexdigest()
+
+    def _folder(self, key: str) -> Path:
+        return self.folder / key[:2]
+
+
+class TextMemo(MutableMapping[str, str]):
+    """Texts by key, in files as `FileMemo` keeps them.
+
+    `used` holds those that were read or written through this object, in that order.
+    """
+
+    def __init__(self, root: Path, name: str = "exchanges", *, limit: int = LIMIT) -> None:
+        self._files = FileMemo(root, name, limit=limit)
+        self.used: dict[str, str] = {}
+
+    def __getitem__(self, key: str) -> str:
+        path = self._files.find(key)
+        if path is None:
+            raise KeyError(key)
+        self.used[key] = path.read_bytes().decode()
+        return self.used[key]
+
+    def __setitem__(self, key: str, text: str) -> None:
+        self._files.write(key, ".txt", lambda fresh: fresh.write_bytes(text.encode()))
+        self.used[key] = text
+
+    def __delitem__(self, key: str) -> None:
+        path = self._files.find(key)
+        if path is None:
+            raise KeyError(key)
+        path.unlink()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._files.keys()))
+
+    def __len__(self) -> int:
+        return len(self._files.keys())

@@ -7,7 +7,6 @@ Arrays are float32 of shape ``(channels, n)``, files are WAV (RF64 where they ar
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -117,33 +116,20 @@ class Memo:
         also: Mapping[str, Path] | None = None,
         limit: int = files.LIMIT,
     ) -> None:
-        self.folder, self.also = root / ".cache" / name, also or {}
-        files.prune(self.folder.glob("??/*.wav"), limit=limit)
+        self._files, self.also = files.FileMemo(root, name, limit=limit), also or {}
 
     def find(self, key: str) -> tuple[Sound, int] | None:
         """Return the sound kept under a key, or `None`; a damaged one counts as none."""
-        path = self._path(key)
-        if path.is_file():
-            try:
-                found = read_sound(path)
-                files.used(path)
-                return found
-            except MediaError:
-                path.unlink(missing_ok=True)
+        path = self._files.find(key)
+        if path is not None:
+            return read_sound(path)
         earlier = self.also.get(key)
         return read_sound(earlier) if earlier and earlier.is_file() else None
 
     def keys(self) -> set[str]:
         """Return the keys under which a sound is kept."""
-        return {path.stem for path in self.folder.glob("??/*.wav") if not path.name.startswith(".")}
+        return self._files.keys()
 
     def keep(self, key: str, y: Sound, *, sr: int) -> None:
         """Keep a sound under a key, as 32-bit float, so that it comes back bit-equal."""
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{os.getpid()}.{path.name}")
-        write_sound(fresh, y, sr=sr, subtype="FLOAT")
-        fresh.replace(path)
-
-    def _path(self, key: str) -> Path:
-        return self.folder / key[:2] / f"{key}.wav"
+        self._files.write(key, ".wav", lambda path: write_sound(path, y, sr=sr, subtype="FLOAT"))

@@ -10,12 +10,11 @@ import errno
 import filecmp
 import os
 import shutil
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from workbench.errors import LibraryError
-from workbench.library import files
 
 LARGEST_TEXT = 64 * 2**20  # bytes; a text a person gives is never longer
 COMPARED = 2**24  # bytes of the largest file that is compared with an earlier one
@@ -37,7 +36,7 @@ def replacing(target: Path) -> Iterator[Path]:
     for leftover in (fresh, aside):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
-        with _room(target.name):
+        with room(target.name):
             fresh.mkdir()
             yield fresh
             if target.exists():
@@ -66,7 +65,7 @@ def alone(root: Path, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _room(name: str) -> Iterator[None]:
+def room(name: str) -> Iterator[None]:
     """Raise `LibraryError` where the disk has no room for what the block writes."""
     try:
         yield
@@ -146,7 +145,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 def _appearing(path: Path) -> Iterator[Path]:
     """Yield the path of a new file that takes the place of another when the block ends well."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with _room(path.name):
+    with room(path.name):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield fresh
@@ -193,41 +192,3 @@ def read_text(path: Path) -> str:
         raise LibraryError(
             f"read {path.name}", f"byte {error.start} is not UTF-8", "Save the file as UTF-8."
         ) from error
-
-
-class TextMemo(MutableMapping[str, str]):
-    """Texts kept by content address under ``.cache``, outside DVC and git; safe to delete, and bounded.
-
-    `used` holds those that were read or written through this object, in that order.
-    """
-
-    def __init__(self, root: Path, name: str = "exchanges", *, limit: int = files.LIMIT) -> None:
-        self.folder = root / ".cache" / name
-        self.used: dict[str, str] = {}
-        files.prune(map(self._path, self), limit=limit)
-
-    def __getitem__(self, key: str) -> str:
-        path = self._path(key)
-        if not path.is_file():
-            raise KeyError(key)
-        files.used(path)
-        self.used[key] = read_text(path)
-        return self.used[key]
-
-    def __setitem__(self, key: str, text: str) -> None:
-        write_text(self._path(key), text)
-        self.used[key] = text
-
-    def __delitem__(self, key: str) -> None:
-        if key not in self:
-            raise KeyError(key)
-        self._path(key).unlink()
-
-    def __iter__(self) -> Iterator[str]:
-        return (path.name for path in sorted(self.folder.glob("*")) if not path.name.startswith("."))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def _path(self, key: str) -> Path:
-        return self.folder / key

@@ -14,7 +14,7 @@ from typing import Any
 from workbench import glossary, library, params
 from workbench.errors import LibraryError, MediaError
 from workbench.library import Dub, Episode, Key, Library
-from workbench.runs import batch, pipeline
+from workbench.runs import batch, pipeline, reproduce
 
 SERIES = """\
 title: "{series}"
@@ -163,6 +163,7 @@ def _same(film: Path, source: Path) -> bool:
 
 
 def _track(root: Path, source: Path) -> None:
+    reproduce.mend(root)
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "-q", "add", str(source.relative_to(root))]
     done = subprocess.run(command, cwd=root, env=batch.environment(), capture_output=True, text=True)
     if done.returncode:

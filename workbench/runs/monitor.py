@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Literal, get_args
+
+import msgspec
 
 from workbench import library
 from workbench.library import SOURCE_STAGES, TARGET_STAGES, Dub, Key, Library
@@ -30,7 +32,8 @@ class Run:
     key: str
     ended: int  # Unix time, s
     seconds: float
-    error: str  # empty where it ended well
+    error: str  # empty where it did not fail
+    interrupted: bool = False  # asked to stop, which is no failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +50,27 @@ class Status:
 @contextmanager
 def recording(root: Path, stage: str, key: str) -> Iterator[None]:
     """Record how long the block takes and how it ends; its error passes through."""
-    began, error = time.monotonic(), ""
+    began, error, interrupted = time.monotonic(), "", False
     try:
         yield
+    except KeyboardInterrupt:
+        interrupted = True
+        raise
     except BaseException as failure:
         error = f"{type(failure).__name__}: {failure}"
         raise
     finally:
-        run = Run(stage, key, int(time.time()), round(time.monotonic() - began, 3), error)
+        run = Run(stage, key, int(time.time()), round(time.monotonic() - began, 3), error, interrupted)
         library.append_text(_log(root), Table(Run, [run]).to_jsonl())
 
 
 def runs(root: Path) -> Table[Run]:
-    """Return every recorded run, oldest first."""
-    path = _log(root)
-    text = library.read_text(path) if path.is_file() else ""
-    return Table.from_jsonl(Run, text, where=".cache/runs.jsonl")
+    """Return every recorded run, oldest first; a line that is torn or of another version is passed over."""
+    path, found = _log(root), []
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            found.append(msgspec.json.decode(line, type=Run))
+    return Table(Run, found)
 
 
 def status(of: Library, keys: Iterable[Key]) -> Table[Status]:

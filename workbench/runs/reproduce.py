@@ -4,7 +4,7 @@ By itself DVC reads every pipeline of the library before it runs one, and ends w
 one run needs what one of another is at work on. Here an episode costs what it costs in a library of one, and
 a run waits for the stage that it needs and takes what was made: runs of different episodes go on side by
 side, and of two runs of one episode the second makes only what the first does not. No lock is ever taken
-away.
+away, but for what a killed run left unreadable (`mend`).
 
 This is the one module that touches DVC's inside, so DVC's version is pinned. Plain ``dvc repro`` does the
 same work more slowly. Called as ``python -m workbench.runs.reproduce TARGET …``, each ``FILE:STAGE`` from
@@ -13,6 +13,7 @@ the root.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
@@ -48,6 +49,7 @@ def in_view(root: Path, file: str, *, wait: bool = False) -> Iterator[Repo]:
             super()._reset()
             self.__dict__["index"] = Index.from_file(self, str(root / file))
 
+    mend(root)
     try:
         with OneFile(str(root), _wait_for_lock=wait) as repo:
             repo.__dict__["index"] = Index.from_file(repo, str(root / file))
@@ -58,6 +60,44 @@ def in_view(root: Path, file: str, *, wait: bool = False) -> Iterator[Repo]:
             "stages are running in this library",
             "Ask again when they have ended.",
         ) from error
+
+
+def mend(root: Path) -> None:
+    """Take away DVC's note of who reads and writes what where it cannot be read, and say so.
+
+    DVC writes it in place: a run that is killed meanwhile leaves it empty or cut short, with which no later
+    run could begin. Raises `LibraryError` where it stays in use.
+    """
+    folder = root / ".dvc" / "tmp"
+    note = folder / "rwlock"
+    if _whole(note):
+        return
+    from dvc.lock import LockError
+    from dvc.rwlock import RWLOCK_LOCK, make_lock
+
+    try:
+        with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
+            if not _whole(note):  # else it was only being written
+                note.unlink()
+                print(
+                    f"{note.relative_to(root)} was damaged by a run that is gone: it is begun anew",
+                    file=sys.stderr,
+                )
+    except LockError as error:
+        raise LibraryError(
+            f"read {note.relative_to(root)}", "another run holds it", "Run this again when it has ended."
+        ) from error
+
+
+def _whole(note: Path) -> bool:
+    """Say whether DVC can read a note of locks; one that is not there it can."""
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
+    return isinstance(found, dict) and all(isinstance(kind, dict) for kind in found.values())
 
 
 def changed(repo: Repo, *targets: str) -> dict[str, list[Any]]:

@@ -43,6 +43,14 @@ def test_a_text_that_was_cut_short_counts_as_none(tmp_path):
     assert not list(memo)
 
 
+def test_what_is_kept_under_a_key_anew_takes_the_place_of_what_was(tmp_path):
+    memo = TextMemo(tmp_path)
+    for text in ("first", "second", "third"):
+        memo["a"] = text
+        assert memo["a"] == TextMemo(tmp_path)["a"] == text
+    assert len(list((tmp_path / ".cache").rglob("a.*"))) == 1
+
+
 def test_a_file_is_found_under_its_key(tmp_path):
     memo = FileMemo(tmp_path, "pictures")
     assert memo.find("a") is None

@@ -74,9 +74,12 @@ class FileMemo:
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 by(fresh)
-                return fresh.replace(folder / f"{key}.{self.digest(fresh)}{suffix}")
+                kept = fresh.replace(folder / f"{key}.{self.digest(fresh)}{suffix}")
             finally:
                 fresh.unlink(missing_ok=True)
+        for earlier in set(folder.glob(f"{key}.*")) - {kept}:
+            earlier.unlink(missing_ok=True)
+        return kept
 
     def keys(self) -> set[str]:
         """Return the keys under which a file is kept."""

@@ -186,10 +186,11 @@ class Review(HasTraits):
             raise RecordError(f"pronounce {term!r}", "one side is empty", "Write the word and how it sounds.")
         if scope == "series":
             path = self.dub.episode.series.style_guide_path(locale)
-            text = library.read_text(path) if path.is_file() else ""
             rule = Pronunciation(term, said, locale)
-            library.write_text(
-                path, glossary.with_rule(text, rule, where=path.name, project=path.parent.name)
+            library.change(
+                self.dub.root,
+                path,
+                lambda text: glossary.with_rule(text, rule, where=path.name, project=path.parent.name),
             )
             self.message = (
                 f"written into {path.name}, where it can be changed; the next rerun speaks it in this dub's "

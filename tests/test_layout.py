@@ -130,7 +130,7 @@ def test_dvc_has_one_stage_a_word():
     root = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
     assert set(root) == {"code", "demo", "page"}
     assert set(root["page"]["deps"]) == {
-        "data/.code/page.txt", "params/library.yaml",
+        "data/.code/page.txt",
         *(f"reports/{name}" for name in library.Library(ROOT).names()),
     }  # fmt: skip
     assert (*pipeline.SOURCE, *pipeline.TARGET) == STAGES

@@ -28,6 +28,8 @@ and any of these flags:
 | outdated | the take that it keeps says another text than the line now has | yes |
 | unheard | it was approved with another take than the present one | yes |
 | noted | it has notes | |
+| removed | nobody says the line | with the next run |
+| added | nobody but a reviewer heard the line | with the next run |
 | off_screen | whoever speaks is out of the picture, so that lips need no match | with the next run |
 
 Who decided last is no authority: a decision takes the place of those that its author had before him, and of
@@ -43,7 +45,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from workbench.records import Decision, Score, Segment, Table, Take, Translation
+from workbench.records import Decision, Score, Segment, Table, Take, Translation, Verdict
 from workbench.review.anchors import HOWS, Finder, Found, How
 from workbench.review.decisions import (
     ACTIONS,
@@ -63,7 +65,7 @@ from workbench.review.decisions import (
     undo,
     value,
 )
-from workbench.review.revisions import revise
+from workbench.review.revisions import new_id, revise
 from workbench.review.standing import Anchored, anchored, weighed
 
 __all__ = [
@@ -91,6 +93,7 @@ __all__ = [
     "live",
     "log_of",
     "make",
+    "new_id",
     "off_screen",
     "read",
     "revise",
@@ -108,7 +111,7 @@ State = Literal["open", "edited", "approved", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line under review. An orphaned one has the segment as it was, and neither text nor take."""
+    """One line under review. One that is not `there` has its segment as it was, or shall be."""
 
     segment: Segment
     translation: Translation | None
@@ -117,6 +120,7 @@ class Line:
     flags: frozenset[str]
     anchor: How  # the worst of its decisions; "exact" without any
     decisions: tuple[Anchored, ...]  # those that stand, in the order of time
+    there: bool = True  # whether it is among the film's lines: not gone, nor removed, nor still to be added
 
     @property
     def id(self) -> str:
@@ -154,6 +158,12 @@ class Line:
         return decided.off_screen if decided else None
 
     @property
+    def presence(self) -> str:
+        """``remove`` where somebody decided that nobody says it, ``add`` where somebody heard it; or empty."""
+        found = self.holding("presence")
+        return found[-1].decision.action if found else ""
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What people noted, in the order of time."""
         return tuple(a.value.text or "" for a in self.decisions if a.decision.action == "note")
@@ -161,7 +171,7 @@ class Line:
     @property
     def outlived(self) -> tuple[Decision, ...]:
         """The verdicts on another text than the line now has, where no reviewer changed it."""
-        judged = self.holding("verdict")
+        judged = [a for a in self.holding("verdict") if a.decision.action != "reopen"]
         now = fingerprint(self.text)
         if self.holding("text") or any(a.decision.fingerprint == now for a in judged):
             return ()
@@ -204,7 +214,7 @@ def decide(action: str, line: Line, *, who: str, at: datetime | str, **carried: 
 def said_by(speaker: str, lines: Iterable[Line]) -> Anchor | None:
     """Return the longest line that a speaker says unless reviewers decided so; `None` where there is none.
 
-    A `reassign` carries it (`Value.other`), as labels of speakers change.
+    `reassign` and `add` carry it (`Value.other`), as labels of speakers change.
     """
     own = [x.segment for x in lines if x.segment.speaker == speaker and not x.holding("speaker")]
     longest = max(own, key=lambda row: (row.end - row.start, -row.start), default=None)
@@ -236,15 +246,20 @@ def fold(
         was = gone[-1].value.line
         assert was is not None
         segment = Segment(subject, was.start, was.end, was.speaker, was.text)
-        lines[subject] = _line(segment, None, None, gone)
+        lines[subject] = _line(segment, None, None, gone, there=False)
     return lines
 
 
 def _line(
-    segment: Segment, translation: Translation | None, take: Take | None, decisions: Sequence[Anchored]
+    segment: Segment,
+    translation: Translation | None,
+    take: Take | None,
+    decisions: Sequence[Anchored],
+    *,
+    there: bool = True,
 ) -> Line:
     worst: How = max((a.found.how for a in decisions), key=HOWS.index, default="exact")
-    plain = Line(segment, translation, take, "open", frozenset(), worst, tuple(decisions))
+    plain = Line(segment, translation, take, "open", frozenset(), worst, tuple(decisions), there)
     if not decisions:
         return plain
     verdicts = [a for a in plain.holding("verdict") if a.decision.fingerprint == fingerprint(plain.text)]
@@ -258,12 +273,14 @@ def _line(
         "locked": bool(plain.locked),
         "outdated": bool(plain.locked) and take is not None and take.text_pre_pronunciation != plain.text,
         "noted": bool(plain.notes),
+        "removed": plain.presence == "remove",
+        "added": plain.presence == "add",
         "off_screen": plain.off_screen is True,
         "pending": _pending(plain),
         "unheard": state == "approved" and judged and take and judged.value.take not in (None, take.key),
     }
     flags |= {sign for sign, shown in signs.items() if shown}
-    return Line(segment, translation, take, state, frozenset(flags), worst, tuple(decisions))
+    return Line(segment, translation, take, state, frozenset(flags), worst, tuple(decisions), there)
 
 
 def waiting(line: Line) -> list[Anchored]:
@@ -274,6 +291,10 @@ def waiting(line: Line) -> list[Anchored]:
 def _in_the_film(line: Line, one: Anchored) -> bool:
     asked, segment, take = one.value, line.segment, line.take
     match one.decision.action:
+        case "remove":
+            return not line.there
+        case "add":
+            return line.there
         case "edit_source":
             return segment.text == asked.text
         case "retime":
@@ -300,7 +321,7 @@ def _pending(line: Line) -> bool:
     """Say whether the take is not, or may not be, what is decided."""
     if waiting(line):
         return True
-    if line.locked or line.take is None:
+    if not line.there or line.locked or line.take is None:
         return False
     left_over = (
         line.translation is not None and line.translation.engine == "review" and not line.holding("text")
@@ -335,7 +356,9 @@ def findings(decisions: Iterable[Anchored]) -> Table[Score]:
             reason, action = why.get(of, why[one.standing])
             on = "" if one.found.id else f" on {one.decision.subject}"
             evidence = f"{one.decision.action.replace('_', ' ')}{on} by {one.decision.who}: {reason}"
-            rows.append(Score(one.found.id or "", "review", "warn", None, None, evidence, action))
+            torn = one.standing == "conflict" and slot(one.decision) == "lock"
+            verdict: Verdict = "fail" if torn else "warn"  # which take is right is theirs to say
+            rows.append(Score(one.found.id or "", "review", verdict, None, None, evidence, action))
     return Table(Score, rows)
 
 
@@ -343,6 +366,8 @@ def unsettled(lines: Iterable[Line]) -> Table[Score]:
     """Return a QA finding for each decision on lines that does not hold, or judged another text."""
     rows: list[Score] = []
     for line in lines:
+        if line.presence == "remove":  # what was decided on it before is of no matter
+            continue
         rows += findings(line.decisions)
         rows += (
             Score(

@@ -12,6 +12,7 @@ of no others.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ LONGEST_TEXT = 5_000  # characters of a text that a reviewer writes
 RATES = (0.5, 2.0)  # slowest and fastest that a take may be asked for
 LOGS = ("segment", "voices", "translate", "tts", "qa")
 TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")  # controls; halves of a surrogate pair
 MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
@@ -51,7 +53,7 @@ class Value:
     """What a decision carries. Which keys an action needs stands in `ACTIONS`; the others are absent."""
 
     version: int = VERSION
-    line: Anchor | None = None
+    line: Anchor | None = None  # add: the new line
     after: tuple[str, ...] = ()  # decisions on the same thing that it takes the place of
     of: str | None = None  # undo, hold: the decision they are about
     text: str | None = None  # edits: the new text; note: it; approve and reject: what was judged
@@ -59,7 +61,7 @@ class Value:
     start: int | None = None  # retime, ms
     end: int | None = None
     cut: int | None = None  # split: where the second half begins, ms
-    other: Anchor | None = None  # merge: the line that joins this one; reassign: one that the speaker says
+    other: Anchor | None = None  # merge: the line that joins this one; reassign, add: one that the speaker says
     speaker: str | None = None  # reassign
     off_screen: bool | None = None  # off_screen: whether whoever speaks is out of the picture
     voice: str | None = None  # cast
@@ -96,6 +98,8 @@ ACTIONS = {
     "merge": Action(("segment",), "cut", ("line", "other")),
     "reassign": Action(("segment",), "speaker", ("line", "speaker")),
     "off_screen": Action(("segment",), "sight", ("line", "off_screen")),
+    "remove": Action(("segment",), "presence", ("line",)),
+    "add": Action(("segment",), "presence", ("line", "other")),
     "cast": Action(("voices",), "voice", ("line", "voice", "engine")),
     "edit_text": Action(("translate",), "text", ("line", "text")),
     "lock": Action(("tts",), "lock", ("line", "kept", "sound")),
@@ -104,6 +108,7 @@ ACTIONS = {
     "pronounce": Action(("tts",), "word", ("line", "term", "tts", "locale")),
     "approve": Action(("qa",), "verdict", ("line", "text")),
     "reject": Action(("qa",), "verdict", ("line", "text")),
+    "reopen": Action(("qa",), "verdict", ("line",)),
     "note": Action(("qa",), "", ("line", "text")),
     "undo": Action(LOGS, "", ("of",)),
     "hold": Action(LOGS, "", ("of",)),
@@ -176,6 +181,7 @@ def _fault(decision: Decision, found: Value) -> str | None:
     if decision.fingerprint != _seen(decision.action, found):
         return "its fingerprint is of nothing that it carries"
     texts = [found.text, found.term, found.tts, *(found.texts or ())]
+    texts += [found.line.text] if decision.action == "add" and found.line else []
     if any(len(text or "") > LONGEST_TEXT for text in texts):
         return f"a text has more than {LONGEST_TEXT} characters"
     if not 0 < len(decision.who) <= 100 or not decision.who.isprintable():
@@ -186,6 +192,10 @@ def _fault(decision: Decision, found: Value) -> str | None:
         return f"{decision.at!r} is no time such as 2026-01-31T12:00:00.000000Z"
     if decision.action == "retime" and not 0 <= (found.start or 0) < (found.end or 0):
         return f"a line cannot last from {found.start} to {found.end} ms"
+    if decision.action == "add" and found.line and not 0 <= found.line.start < found.line.end:
+        return f"a line cannot last from {found.line.start} to {found.line.end} ms"
+    if decision.action == "add" and found.line and not found.line.text.strip():
+        return "nobody says nothing: a new line has a text"
     if decision.action == "split" and found.line and not found.line.start < (found.cut or 0) < found.line.end:
         return f"a line from {found.line.start} to {found.line.end} ms cannot be cut at {found.cut}"
     if found.rate is not None and not RATES[0] <= found.rate <= RATES[1]:
@@ -214,12 +224,26 @@ def make(action: str, subject: str, *, who: str, at: datetime | str, **carried: 
 
     Raises `RecordError` where the action does not exist or lacks something.
     """
+    _refuse_unwritable(carried.values(), of=f"{action} of {subject}")
     found = Value(**carried)
     when = at if isinstance(at, str) else at.astimezone(UTC).strftime(TIME)
     text = msgspec.json.encode(_sparse(found)).decode()
     decision = Decision(subject, action, _seen(action, found), text, who, when)
     _value(decision, where=f"{action} of {subject}")
     return decision
+
+
+def _refuse_unwritable(carried: Iterable[Any], *, of: str) -> None:
+    """Raise `RecordError` for a text that has no JSON, before it is written as such."""
+    texts = [one for given in carried for one in (given if isinstance(given, tuple) else (given,))]
+    texts += [one.text for one in texts if isinstance(one, Anchor)]
+    for text in texts:
+        if isinstance(text, str) and (found := UNWRITABLE.search(text)):
+            raise RecordError(
+                f"write {of}",
+                f"a text holds U+{ord(found[0]):04X}, which is no character that one could write",
+                "Type it anew, without what was pasted.",
+            )
 
 
 def _sparse(found: Value) -> dict[str, Any]:

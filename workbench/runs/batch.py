@@ -330,7 +330,7 @@ def _refuse_other_changes(root: Path, dub: library.Dub, rest: Sequence[review.Li
         status = repo.status(targets=[f"tts@{dub.key}"], with_deps=True)
     status.pop(digests.STAGE, None)
     logs = {str(dub.review_log(stage).relative_to(root)) for stage in review.LOGS}
-    there = (line for line in rest if not line.locked and "orphaned" not in line.flags)
+    there = (line for line in rest if not line.locked and line.there)
     spoken = ((line.take, line.translation) for line in there)
     if all(take and text and take.text_pre_pronunciation == text.text for take, text in spoken):
         logs.add(str(dub.stage("translate").relative_to(root)))

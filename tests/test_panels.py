@@ -654,7 +654,7 @@ class TestWhatThePageSends:
         desk.selected = "s99999999"
         assert desk.detail == {}
         desk.do("approve")
-        assert "none is selected" in desk.message
+        assert "has no such line" in desk.message
         desk.next()
         desk.do("edit", "x" * 100_000)
         assert "5000 characters" in desk.message

@@ -61,7 +61,9 @@ class Value:
     start: int | None = None  # retime, ms
     end: int | None = None
     cut: int | None = None  # split: where the second half begins, ms
-    other: Anchor | None = None  # merge: the line that joins this one; reassign, add: one that the speaker says
+    other: Anchor | None = (
+        None  # merge: the line that joins this one; reassign, add: one that the speaker says
+    )
     speaker: str | None = None  # reassign
     off_screen: bool | None = None  # off_screen: whether whoever speaks is out of the picture
     voice: str | None = None  # cast
@@ -265,31 +267,62 @@ def hold(decision: Decision, *, who: str, at: datetime | str) -> Decision:
 def read(logs: Mapping[str, str]) -> Table[Decision]:
     """Read logs, file name (ending in ``<stage>.jsonl``) -> text, in the order of time.
 
-    A decision that stands twice counts once.
-
-    Raises
-    ------
-    RecordError
-        Naming file and line: a line that is no decision, a merge conflict's marker, an unknown action, one
-        of another log, a value of a future version or without what its action needs, a fingerprint of
-        nothing, or an undo of a decision that no log holds. The files are as they were.
+    A decision that stands twice counts once. Raises as `Logs.read` does.
     """
-    found: dict[str, tuple[Decision, str]] = {}
-    for name, text in logs.items():
-        for number, line in enumerate(text.split("\n"), start=1):
-            if line.strip():
-                where = f"{name}, line {number}"
-                decision = _decision(line, where=where, log=name.rsplit("/", 1)[-1].removesuffix(".jsonl"))
-                found.setdefault(identity(decision), (decision, where))
-    for decision, where in found.values():
-        of = value(decision).of
-        if of is not None and of not in found:
-            raise RecordError(
-                f"read {where}",
-                f"it is about the decision {of}, which no log holds",
-                "Restore that line, or remove this one.",
-            )
-    return Table(Decision, sorted((decision for decision, _ in found.values()), key=when))
+    found = Logs()
+    found.read(logs)
+    return Table(Decision, sorted(found.decisions, key=when))
+
+
+class Logs:
+    """Logs that are read again and again as they grow: each line is decoded once."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._known: dict[str, Decision] = {}
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """All that were read, each once, in no order."""
+        return list(self._known.values())
+
+    def read(self, logs: Mapping[str, str]) -> list[Decision] | None:
+        """Return the decisions that are new in logs, file name (ending in ``<stage>.jsonl``) -> text.
+
+        `None` where a log is no longer what was read of it with more behind, as after a merge by git: begin
+        anew then.
+
+        Raises
+        ------
+        RecordError
+            Naming file and line: a line that is no decision, a merge conflict's marker, an unknown action,
+            one of another log, a value of a future version or without what its action needs, a fingerprint
+            of nothing, or an undo of a decision that no log holds. The files are as they were, and what was
+            read before stands.
+        """
+        if any(not logs.get(name, "").startswith(text) for name, text in self._texts.items()):
+            return None
+        found: dict[str, tuple[Decision, str]] = {}
+        for name, text in logs.items():
+            log, old = name.rsplit("/", 1)[-1].removesuffix(".jsonl"), self._texts.get(name, "")
+            for number, line in enumerate(text[len(old) :].split("\n"), start=old.count("\n") + 1):
+                if line.strip():
+                    where = f"{name}, line {number}"
+                    decision = _decision(line, where=where, log=log)
+                    if identity(decision) not in self._known:
+                        found.setdefault(identity(decision), (decision, where))
+        for decision, where in found.values():
+            of = value(decision).of
+            if of is not None and of not in found and of not in self._known:
+                raise RecordError(
+                    f"read {where}",
+                    f"it is about the decision {of}, which no log holds",
+                    "Restore that line, or remove this one.",
+                )
+        self._texts = dict(logs)
+        new = {name: decision for name, (decision, _) in found.items()}
+        self._known |= new
+        return list(new.values())
 
 
 def when(decision: Decision) -> tuple[str, str, str]:

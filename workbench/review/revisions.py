@@ -17,8 +17,8 @@ def revise(
     """Return the lines as decided, in order of start, and the decisions that are not applied.
 
     A line keeps its id when its words, its speaker or its times change. The second half of a split has
-    an id of its own time, as an added line has; a merged line has the id of the earlier of the two. Decisions on what an
-    earlier decision has made follow it.
+    an id of its own time, as an added line has; a merged line has the id of the earlier of the two. Decisions
+    on what an earlier decision has made follow it.
     """
     decisions = [decision for decision in decisions if ACTIONS[decision.action].logs[0] == "segment"]
     lines = {segment.id: segment for segment in segments}

@@ -41,7 +41,7 @@ class Anchored:
 
 def anchored(
     decisions: Iterable[Decision],
-    segments: Sequence[Segment],
+    segments: Sequence[Segment] | Finder,
     shapes: Collection[tuple[str, Anchor]] = (),
 ) -> list[Anchored]:
     """Return the decisions that stand, each with its line and whether it holds, in the order of time.
@@ -52,7 +52,8 @@ def anchored(
     is where that line was: its ``found.id`` is `None`, and so is that of a line which is still to be added.
     """
     decisions = list(decisions)
-    finder, former = Finder(segments), {shape: shape[0] for shape in shapes}
+    finder = segments if isinstance(segments, Finder) else Finder(segments)
+    former = {shape: shape[0] for shape in shapes}
     joined: dict[Anchor, str] = {}
     standing = live(decisions)
     for decision, _ in standing:
@@ -68,7 +69,10 @@ def anchored(
     removed = {
         decision.subject
         for decision, held in standing
-        if decision.action == "remove" and not held and not _find(decision, finder, former).same_time
+        if decision.action == "remove"
+        and not held
+        and finder.get(decision.subject) is None
+        and not _find(decision, finder, former).same_time
     }
 
     def find(decision: Decision) -> Found:

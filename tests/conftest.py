@@ -38,9 +38,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def root(tmp_path: Path) -> Path:
     """Return a small library: one episode ``s/e``, dubbed into Spanish, and this project's parameters."""
     shutil.copytree(ROOT / "params", tmp_path / "params")
-    (tmp_path / "params" / "library.yaml").write_text(
-        "episodes:\n  s/e: {source: source.wav}\ndubs:\n  s/e/es: {episode: s/e}\n"
-    )
+    (tmp_path / "params" / "library.yaml").write_text("s: {e: [es]}\n")
     given = tmp_path / "data" / "s" / "e" / "given"
     given.mkdir(parents=True)
     (given / "episode.yaml").write_text(
@@ -48,7 +46,7 @@ def root(tmp_path: Path) -> Path:
     )
     dub = tmp_path / "data" / "s" / "e" / "es" / "given"
     dub.mkdir(parents=True)
-    (dub / "dub.yaml").write_text("engines: {}\n")
+    (dub / "dub.yaml").write_text("language: es\nengines: {}\n")
     (tmp_path / "data" / "s" / "series.yaml").write_text("title: S\ncasting: {}\n")
     return tmp_path
 
@@ -58,7 +56,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty library that DVC knows."""
     root = tmp_path_factory.mktemp("empty")
     (root / "params").mkdir()
-    (root / "params/library.yaml").write_text("episodes: {}\ndubs: {}\n")
+    (root / "params/library.yaml").write_text("")
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=root, check=True)
     return root

@@ -43,7 +43,7 @@ def copied(root: Path) -> None:
         if not name.startswith("data/") and name != "dvc.lock" and (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, root / name)
-    (root / "params/library.yaml").write_text("episodes: {}\ndubs: {}\n")
+    (root / "params/library.yaml").write_text("")
     for name in ("review", "casting"):
         panel = root / f"notebooks/{name}.ipynb"
         panel.write_text(panel.read_text().replace("demo/e01", KEY))

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from tests.structure import ROOT
-from workbench import cli
+from workbench import cli, library
 from workbench.errors import LanguageError
 from workbench.runs import batch
 
@@ -49,11 +49,11 @@ def test_a_file_whose_name_has_no_latin_letter_needs_a_name(here, capsys):
         (["repro", "s/e", "t"], "open t: params/library.yaml lists no such key"),
         (["status", "s/e/fr"], "lists no such key. Most like it are: s/e/es"),
         (["report", "nope"], "lists no such key"),
-        (["report", "s/e"], "a dub's key is series/episode/language. There are: s/e/es."),
-        (["rerun", "s/e", "--approved"], "a dub's key is series/episode/language"),
-        (["sheet", "write", "s", "lines.csv"], "There are: s/e/es."),
+        (["report", "s/e"], "that is an episode. It has: s/e/es."),
+        (["rerun", "s/e", "--approved"], "open the dub s/e: that is an episode"),
+        (["sheet", "write", "s", "lines.csv"], "that is a series. It has: s/e/es."),
         (["run", "asr", "s/e/es"], "it runs once an episode. Its key is s/e."),
-        (["run", "mix", "s/e"], "There are: s/e/es."),
+        (["run", "mix", "s/e"], "It has: s/e/es."),
         (["report", "s/e/es"], "Run: workbench repro s/e/es"),
     ],
 )
@@ -89,17 +89,17 @@ def test_the_version_is_known(capsys):
 
 def test_languages_that_no_engine_can_do_are_refused_before_the_work(root):
     episode, dub = (root / f"data/s/e/{name}" for name in ("given/episode.yaml", "es/given/dub.yaml"))
-    dub.write_text("engines: {translate: subtitles}\n")
-    batch.refuse_foreign(root, ["s/e/es"])
+    dub.write_text("language: es\nengines: {translate: subtitles}\n")
+    batch.refuse_foreign(root, [library.Key.parse("s/e/es")])
     text = episode.read_text()
     episode.write_text(text.replace("language: en", "language: fr"))
     with pytest.raises(LanguageError, match="recognise speech in 'fr' with pocketsphinx"):
-        batch.refuse_foreign(root, ["s/e/es"])
+        batch.refuse_foreign(root, [library.Key.parse("s/e/es")])
     episode.write_text(text.replace("language: en", "language: ja").replace("{}", "{asr: subtitles}"))
-    batch.refuse_foreign(root, ["s/e/es"])
-    dub.write_text("engines: {}\n")
+    batch.refuse_foreign(root, [library.Key.parse("s/e/es")])
+    dub.write_text("language: es\nengines: {}\n")
     with pytest.raises(LanguageError, match=r"translate from Japanese \(ja\) to Spanish"):
-        batch.refuse_foreign(root, ["s/e/es"])
+        batch.refuse_foreign(root, [library.Key.parse("s/e/es")])
 
 
 @pytest.mark.parametrize("name", ["film.srt", "film.en.vtt", "film.ass"])

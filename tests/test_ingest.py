@@ -17,21 +17,22 @@ def film(path, seed=0):
     return path
 
 
-@pytest.mark.parametrize("left", ["", "# ours\nepisodes:\ndubs:\n"])
+def keys_of(episode, *dubs):
+    return library.Key.parse(episode), [library.Key.parse(dub) for dub in dubs]
+
+
+@pytest.mark.parametrize("left", ["", "# ours\ns:\n"])
 def test_a_film_is_added_to_a_library_that_lists_nothing(place, tmp_path, left):
     (place / "params/library.yaml").write_text(left)
     talk = film(tmp_path / "talk.wav")
     ingest.add(place, talk, language="en", targets=["es"], series="s", name="e")
-    assert {kind: list(keys) for kind, keys in library.listing(place).items()} == {
-        "episodes": ["s/e"],
-        "dubs": ["s/e/es"],
-    }
+    assert library.Library(place).names() == {"s": {"e": ["es"]}}
     assert (place / "params/library.yaml").read_text().startswith(left[:6])
 
 
 def test_nothing_is_added_to_a_library_that_cannot_be_read(place, tmp_path):
-    (place / "params/library.yaml").write_text("episodes: [s/e]\n")
-    with pytest.raises(LibraryError, match=r"read episodes of params/library.yaml"):
+    (place / "params/library.yaml").write_text("s: [e]\n")
+    with pytest.raises(LibraryError, match=r"read params/library.yaml: Expected"):
         ingest.add(place, film(tmp_path / "talk.wav"), language="en", targets=[], series="s", name="f")
     assert not (place / "data").exists()
 
@@ -56,7 +57,7 @@ def test_a_film_that_is_added_again_keeps_what_was_said_of_it(place, tmp_path):
     facts = place / "data/s/e/given/episode.yaml"
     facts.write_text(facts.read_text() + "  tts: piper  # she has a voice\n")
     before = facts.read_text()
-    assert ingest.add(place, talk, targets=["es", "ca"], **said) == ("s/e", ["s/e/es", "s/e/ca"])
+    assert ingest.add(place, talk, targets=["es", "ca"], **said) == keys_of("s/e", "s/e/es", "s/e/ca")
     assert facts.read_text() == before
     assert library.dub("s/e", "es", place).facts.engines == {"translate": "subtitles"}
     ingest.add(place, talk, targets=[], speakers=3, **said)
@@ -115,14 +116,14 @@ def test_a_name_stays_with_its_film_where_that_is_not_pulled(place, tmp_path):
 
 def test_a_new_style_guide_shows_how_its_rules_are_written(place, tmp_path):
     ingest.add(place, film(tmp_path / "talk.wav"), language="en", targets=["es"], series="s", name="e")
-    guides = library.episode("s/e", place).style_guide("es")
+    guides = library.episode("s/e", place).series.style_guide("es")
     assert set(guides) == {"style_guide.yaml", "style_guide.es.yaml"}
     assert glossary.read(guides) == glossary.Guide()
     shown = [line.removeprefix("#   ") for line in guides["style_guide.es.yaml"].splitlines()]
     guide = glossary.read({"shown": "\n".join(["version: 1", "project: s", *shown[1:5]])})
     assert guide.glossary_terms == (glossary.Term("lighthouse", "faro"),)
     assert [rule.tts for rule in guide.pronunciation_lexicon] == ["otan"]
-    assert library.episode("s/e", place).series_facts == library.SeriesFacts("s", {})
+    assert library.episode("s/e", place).series.facts == library.SeriesFacts("s", {})
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_a_film_that_was_removed_is_missed_by_name_and_comes_back(place, tmp_pat
     source = place / "data/s/e/source.wav"
     source.unlink()
     with pytest.raises(MediaError, match=r"source\.wav is not there\. Bring it back with: dvc checkout"):
-        batch.reproduce(place, ["qa@s/e/es"])
+        batch.reproduce(place, [("qa", library.Key.parse("s/e/es"))])
     ingest.add(place, talk, **said)
     assert source.read_bytes() == talk.read_bytes()
 
@@ -157,8 +158,8 @@ def test_a_film_that_was_removed_is_missed_by_name_and_comes_back(place, tmp_pat
 def test_a_series_may_have_any_name_that_a_folder_may(place, tmp_path, series):
     talk = film(tmp_path / "talk.wav")
     key, dubs = ingest.add(place, talk, language="en", targets=["no"], series=series, name="e")
-    assert (key, dubs) == (f"{series}/e", [f"{series}/e/no"])
-    dub = library.dub(key, "no", place)
-    assert dub.episode.series_facts.title == series
+    assert (key, dubs) == keys_of(f"{series}/e", f"{series}/e/no")
+    dub = library.dub(str(key), "no", place)
+    assert dub.episode.series.facts.title == series
     assert dub.language == "no"
-    assert glossary.read(dub.episode.style_guide("no")) == glossary.Guide()
+    assert glossary.read(dub.style_guide()) == glossary.Guide()

@@ -10,8 +10,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.structure import CODE, PACKAGE, ROOT, needs
+from workbench import library
 from workbench.library import SOURCE_STAGES, STAGES
-from workbench.runs import digests
+from workbench.runs import digests, options, pipeline
 
 FORBIDDEN = {"utils", "helpers", "common", "misc", "base", "core"}
 TOP = {
@@ -126,43 +127,50 @@ def test_code_outside_engines_names_no_engine():
         assert not named, f"{name} names {named}"
 
 
-def pipeline() -> dict[str, dict[str, object]]:
-    return YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
-
-
 def test_dvc_has_one_stage_a_word():
-    assert set(pipeline()) == {"code", "demo", *STAGES}
+    root = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert set(root) == {"code", "demo"}
+    assert (*pipeline.SOURCE, *pipeline.TARGET) == STAGES
+    assert root["code"]["deps"] == ["notebooks", "workbench"]
+    assert set(root["demo"]["deps"]) == {"data/.code/demo.txt", "params/demo.yaml"}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_dvc_knows_everything_that_a_stage_reads(stage):
-    do = pipeline()[stage]["do"]
-    earlier, params = needs(stage)
-    source = "${key}" if stage in SOURCE_STAGES else "${item.episode}"
-    wanted = {f"data/.code/{stage}.txt"}
-    wanted |= {f"data/{source if other in SOURCE_STAGES else '${key}'}/{other}" for other in earlier}
-    missing = wanted - {str(dep) for dep in do["deps"]}
-    assert not missing, f"add to the deps of {stage}: {sorted(missing)}"
-    declared: dict[str, set[str] | None] = {}
-    for entry in do["params"]:
-        (file, keys), *_ = entry.items()
-        declared[file] = None if keys is None else set(keys)
-    assert declared == params
-    assert do["cmd"] == f"workbench run {stage} ${{key}}"
+    told = (pipeline.SOURCE | pipeline.TARGET)[stage]
+    wanted = {other if other in SOURCE_STAGES else f"{{dub}}/{other}" for other in needs(stage)}
+    missing = wanted - set(told)
+    assert not missing, f"add to what {stage} reads in runs/pipeline.py: {sorted(missing)}"
+    code = digests.cells(CODE.notebooks[stage])
+    logs = [name for name in ("segment", "voices", "translate", "tts") if f'review("{name}")' in code]
+    for name in logs:
+        own = "" if name in SOURCE_STAGES else "{dub}/"
+        assert f"{own}review/{name}.jsonl" in told or f"{own}review" in told
+    assert ("style_guide()" in code) == (pipeline.GUIDES[0] in told)
+    assert (".source" in code) == ("{source}" in told) or stage == "qa"
+    assert not (".given" in code and stage not in options.GIVEN) or stage == "separate"
 
 
-def test_dvc_knows_all_code_that_runs():
-    stages = pipeline()
-    assert stages["code"]["deps"] == ["notebooks", "workbench"]
-    assert stages["demo"]["deps"] == ["data/.code/demo.txt"]
+def test_the_pipeline_of_the_demo_is_what_its_template_gives():
+    of = library.Library(ROOT)
+    for key in of.keys():  # noqa: SIM118
+        if key.level == "episode":
+            dubs = [of.dub(each) for each in of.keys(key) if each.level == "dub"]
+            document = YAML(typ="safe").load((of.episode(key).folder / pipeline.FILE).read_text())
+            assert document == pipeline.document(of.episode(key), dubs)
+            for name, stage in document["stages"].items():
+                what, place = pipeline.stage_of(name, key)
+                assert stage["cmd"].split()[-1 if what != "options" else 2] == str(place)
+                assert all(next(iter(out.values())) == {"persist": True} for out in stage["outs"])
 
 
-def test_dvc_keeps_outputs_of_a_stage_that_fails():
-    for stage in STAGES:
-        (out,) = pipeline()[stage]["do"]["outs"][:1]
-        ((path, options),) = out.items()
-        assert path == f"data/${{key}}/{stage}"
-        assert options == {"persist": True}
+def test_keys_are_joined_and_split_in_one_module():
+    joins = re.compile(r"""split\("/"|partition\("/"|count\("/"\)""")
+    found = {name for name, path in CODE.modules.items() if joins.search(path.read_text())}
+    assert found == {
+        "workbench.library.keys",
+        "workbench.review.decisions",
+    }  # of which the second splits paths
 
 
 def test_notebook_code_is_found():

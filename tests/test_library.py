@@ -1,53 +1,76 @@
+import dataclasses
 import errno
+import json
 import os
+import re
 import time
 
 import numpy as np
 import pytest
 
-from workbench import library
+from workbench import library, mix
 from workbench.errors import LanguageError, LibraryError, MediaError, RecordError
 from workbench.records import Maker, Segment, Table, Turn
 
 
 def test_a_key_opens_a_place(root):
     dub = library.dub("s/e", "es", root)
-    assert (dub.language, dub.episode.language, dub.episode.series, dub.episode.name) == (
-        "es",
-        "en",
-        "s",
-        "e",
-    )
+    assert (dub.language, dub.episode.language, str(dub.episode.series.key), dub.key.name) == (
+        "es", "en", "s", "es",
+    )  # fmt: skip
     assert dub.stage("asr") == root / "data/s/e/asr"
     assert dub.stage("mix") == root / "data/s/e/es/mix"
 
 
-@pytest.mark.parametrize(("key", "lang"), [("s/e", "fr"), ("s/x", "es"), ("../e", "es"), ("", "es")])
-def test_a_key_that_is_not_listed_is_refused(root, key, lang):
-    with pytest.raises(LibraryError, match="lists no such key"):
-        library.dub(key, lang, root)
+@pytest.mark.parametrize(("key", "name"), [("s/e", "fr"), ("s/x", "es"), ("t/e", "es")])
+def test_a_key_that_is_not_listed_is_refused(root, key, name):
+    with pytest.raises(LibraryError, match=r"lists no such key\. Most like it are: s/e"):
+        library.dub(key, name, root)
 
 
-@pytest.mark.parametrize(
-    "key", ["s", "s/e/es/x", "../e", "s/..", "s/.hidden", "s/mix", "s/a b", "s/" + "x" * 65]
-)
-def test_a_listed_key_that_would_leave_its_place_is_refused(root, key):
-    (root / "params/library.yaml").write_text(f"episodes: {{'{key}': {{source: x}}}}\ndubs: {{}}\n")
-    with pytest.raises(LibraryError, match=r"cannot be a folder's name|has \d parts"):
-        library.listing(root)
+@pytest.mark.parametrize("key", ["s", "s/e"])
+def test_what_is_no_dub_is_told_with_the_dubs_that_it_has(root, key):
+    with pytest.raises(LibraryError, match="It has: s/e/es"):
+        library.Library(root).dub(library.Key.parse(key))
 
 
-@pytest.mark.parametrize("left", ["", "episodes:\ndubs:\n", "episodes: {}\n"])
+@pytest.mark.parametrize("name", ["..", ".hidden", "voices", "a b", "x" * 65, "e/f/g"])
+def test_a_listed_name_that_would_leave_its_place_is_refused(root, name):
+    (root / "params/library.yaml").write_text(f"s: {{'{name}': [es]}}\n")
+    with pytest.raises(LibraryError, match=r"name episode"):
+        library.Library(root).keys()
+
+
+@pytest.mark.parametrize("left", ["", "# ours\n", "s:\n", "s: {}\n"])
 def test_a_library_may_list_nothing(root, left):
     (root / "params/library.yaml").write_text(left)
-    assert library.listing(root) == {"episodes": {}, "dubs": {}}
+    assert library.Library(root).keys() == []
 
 
-@pytest.mark.parametrize("wrong", ["episodes: [s/e]\n", "dubs: s/e/es\n", "dubs: 7\n"])
+@pytest.mark.parametrize("wrong", ["s: [e]\n", "s: {e: es}\n", "s: 7\n", "s: {e: [[es]]}\n"])
 def test_a_library_that_lists_no_keys_is_named(root, wrong):
     (root / "params/library.yaml").write_text(wrong)
-    with pytest.raises(LibraryError, match=r"read \w+ of params/library.yaml: it is a"):
-        library.listing(root)
+    with pytest.raises(LibraryError, match=r"read params/library.yaml: Expected"):
+        library.Library(root).keys()
+
+
+def test_names_may_look_like_numbers_and_truth_values(root):
+    (root / "params/library.yaml").write_text("1984: {no: [no, on]}\n")
+    assert [str(key) for key in library.Library(root).keys()]  # noqa: SIM118 == ["1984/no", "1984/no/no", "1984/no/on"]
+
+
+def test_a_key_stands_for_all_that_is_below_it(root):
+    (root / "params/library.yaml").write_text("s: {e: [es, ca], f: []}\nt: {e: [es]}\n")
+    of = library.Library(root)
+
+    def below(*keys):
+        return [str(key) for key in of.keys(*map(library.Key.parse, keys))]
+
+    assert below("s/e/es") == ["s/e/es"]
+    assert below("s/e") == ["s/e", "s/e/es", "s/e/ca"]
+    assert below("s") == ["s/e", "s/e/es", "s/e/ca", "s/f"]
+    assert below("t/e/es", "s/f") == ["s/f", "t/e/es"]
+    assert len(below()) == 6
 
 
 def test_a_source_outside_the_episode_is_refused(root):
@@ -78,7 +101,7 @@ def test_records_come_back(root):
 
 
 def test_records_that_are_not_there_yet_name_the_stage_to_run(root):
-    with pytest.raises(LibraryError, match=r"read what segment made of s/e: .*dvc repro segment@s/e"):
+    with pytest.raises(LibraryError, match=r"read what segment made of s/e: .*workbench repro s/e"):
         library.episode("s/e", root).read(Segment)
 
 
@@ -152,7 +175,7 @@ def test_an_output_stays_in_its_folder(root):
 def test_engines_are_chosen_by_the_params_the_episode_and_the_dub(root):
     dub = library.dub("s/e", "es", root)
     assert dub.choice("tts").engine == "espeak"
-    (dub.given / "dub.yaml").write_text("engines: {tts: other}\n")
+    (dub.given / "dub.yaml").write_text("language: es\nengines: {tts: other}\n")
     assert dub.choice("tts").engine == "other"
     with pytest.raises(LibraryError, match="no key 'nothing'"):
         dub.choice("nothing")
@@ -237,3 +260,49 @@ def test_a_sound_that_the_disk_does_not_take_is_named(tmp_path, subtype):
     (tmp_path / "a.wav").symlink_to("/dev/full")
     with pytest.raises(MediaError, match=r"write a\.wav: the disk took no more of it"):
         library.write_sound(tmp_path / "a.wav", np.zeros(100_000, np.float32), sr=8000, subtype=subtype)
+
+
+class TestOptions:
+    """What holds of params/ at a place, and who says so."""
+
+    def say(self, path, options):
+        text = path.read_text()
+        path.write_text(text + f"options: {json.dumps(options)}\n")
+
+    @pytest.fixture
+    def files(self, root):
+        return [
+            root / "data/s/series.yaml",
+            root / "data/s/e/given/episode.yaml",
+            root / "data/s/e/es/given/dub.yaml",
+        ]
+
+    def test_the_dub_says_it_over_the_episode_and_that_over_the_series(self, root, files):
+        dub, episode = library.dub("s/e", "es", root), library.episode("s/e", root)
+        before = dub.options("mix", mix.Options)
+        for path, target in zip(files, (-20.0, -19.0, -18.0), strict=True):
+            self.say(path, {"mix": {"target_lufs": target}})
+            assert dub.options("mix", mix.Options) == dataclasses.replace(before, target_lufs=target)
+        assert episode.options("mix", mix.Options).target_lufs == -19.0
+        values, whence = dub.in_force("mix")
+        assert values["target_lufs"] == -18.0
+        assert whence == {"target_lufs": "data/s/e/es/given/dub.yaml"}
+
+    def test_an_engines_own_options_are_said_over_too(self, root, files):
+        self.say(files[1], {"engines": {"tts": {"options": {"espeak": {"words_per_minute": 140}}}}})
+        choice = library.dub("s/e", "es", root).choice("tts")
+        assert choice.options["espeak"] == {"words_per_minute": 140}
+        assert choice.engine == "espeak"
+
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [
+            ({"mix": {"loud": 1}}, "params/mix.yaml has no key 'loud'"),
+            ({"engines": {"tts": {"options": {"espeak": {"x": 1}}}}}, "no key 'tts.options.espeak.x'"),
+            ({"engines": {"tts": "piper"}}, "options of params/engines.yaml.tts are a str"),
+        ],
+    )
+    def test_a_key_that_is_none_is_named_with_its_file(self, root, files, options, says):
+        self.say(files[2], options)
+        with pytest.raises(RecordError, match=f"read data/s/e/es/given/dub.yaml: .*{re.escape(says)}"):
+            library.dub("s/e", "es", root).in_force(next(iter(options)))

@@ -432,7 +432,7 @@ def test_what_is_no_list_of_shots_is_named(text, found):
 
 def test_the_stage_takes_listed_shots_in_place_of_those_it_would_find_and_says_so(root):
     shutil.copytree(ROOT / "notebooks", root / "notebooks")
-    episode = library.Episode(root, "s/e")
+    episode = library.Episode(root, library.Key.parse("s/e"))
     ffmpeg(*click(), episode.folder / "source.wav")
     library.write_text(episode.given / "shots.csv", "start\n0.3\n")
     for shots, maker in (([300], "given"), ([], "scdet")):

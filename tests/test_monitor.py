@@ -7,7 +7,7 @@ import pytest
 from dvc.lock import LockError
 
 from workbench.errors import LibraryError, MediaError
-from workbench.runs import monitor
+from workbench.runs import monitor, reproduce
 
 
 def test_a_run_is_recorded_and_so_is_one_that_fails_or_is_interrupted(tmp_path):
@@ -24,19 +24,11 @@ def test_a_run_is_recorded_and_so_is_one_that_fails_or_is_interrupted(tmp_path):
     assert all(run.seconds >= 0 for run in runs)
 
 
-def test_dubs_come_after_their_episode(tmp_path):
-    (tmp_path / "params").mkdir()
-    (tmp_path / "params/library.yaml").write_text(
-        "episodes: {a/one: {}, b/two: {}}\ndubs: {b/two/es: {}, a/one/es: {}, b/two/ca: {}}\n"
-    )
-    places = [place.key for place, _ in monitor.places(tmp_path)]
-    assert places == ["a/one", "a/one/es", "b/two", "b/two/es", "b/two/ca"]
-
-
 def test_while_stages_run_nobody_is_told_what_is_fresh(root):
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=root, check=True)
-    with pytest.raises(LibraryError, match="stages are running"), monitor.repository(root):
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    with pytest.raises(LibraryError, match="stages are running"), reproduce.in_view(root, "dvc.yaml"):
         raise LockError("'asr' is busy")
 
 

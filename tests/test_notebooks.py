@@ -25,7 +25,7 @@ class TestEachNotebook:
         if path.stem in OF_THE_MACHINE:
             assert '"parameters"' not in path.read_text(encoding="utf-8")
         else:
-            expected = {"episode"} if path.stem[4:] in SOURCE_STAGES else {"episode", "lang"}
+            expected = {"episode"} if path.stem[4:] in SOURCE_STAGES else {"episode", "dub"}
             assert notebook.parameters(path) == expected
 
     def test_tells_and_calls_but_defines_nothing(self, path):

@@ -370,9 +370,9 @@ class TestWhatShapesALine:
         assert (said.term, said.tts, said.locale, said.everywhere) == (word, "bar-co", "es", everywhere)
 
     def test_a_word_of_the_series_is_written_into_its_style_guide(self, desk, dub):
-        path = dub.episode.series_folder / "style_guide.es.yaml"
+        path = dub.episode.series.folder / "style_guide.es.yaml"
         desk.do("pronounce", "Kobayashi", "cobaiachi", "series")
-        [rule] = glossary.read(dub.episode.style_guide("es")).pronunciation_lexicon
+        [rule] = glossary.read(dub.style_guide()).pronunciation_lexicon
         assert (rule.term, rule.tts, rule.locale) == ("Kobayashi", "cobaiachi", "es")
         assert path.name in desk.message
         assert "the next rerun speaks it" in desk.message

@@ -48,16 +48,18 @@ def folder(tmp_path_factory):
     projects.dubbed(folder / "harbour")
     many = folder / "many"
     projects.copied(many)
-    (many / "params/library.yaml").write_text(
-        f"episodes: {{{projects.KEY}: {{}}}}\ndubs: {{{projects.KEY}/es: {{}}}}\n"
-    )
+    (many / "params/library.yaml").write_text("harbour: {e01: [es]}\n")
     for key in (projects.KEY, f"{projects.KEY}/es"):
         given = Path("data") / key / "given"
         shutil.copytree(folder / "harbour" / given, many / given)
     texts = episodes.change(
         episodes.film(MANY).segments, 7, text="<script>alert(1)</script><img src=x onerror=alert(2)>"
     )
-    write(library.Dub(many, f"{projects.KEY}/es"), episodes.film(MANY, segments=texts), sr=500)
+    write(
+        library.Dub(many, library.Key.parse(f"{projects.KEY}/es")),
+        episodes.film(MANY, segments=texts),
+        sr=500,
+    )
     return folder
 
 
@@ -253,7 +255,7 @@ def test_a_thousand_lines_are_at_hand(page, capsys):
 
 def test_a_line_is_split_given_away_and_pronounced_by_hand(page, folder):
     tab = panel(page, "many/notebooks/review.ipynb")
-    there = library.Dub(folder / "many", f"{projects.KEY}/es")
+    there = library.Dub(folder / "many", library.Key.parse(f"{projects.KEY}/es"))
     name = "s00301000"
     tab.fill(".wb input[type=search]", "")
     tab.select_option(".wb select[data-name=order]", "time")

@@ -443,7 +443,7 @@ class TestTheNotebooks:
         path = root / "params" / "engines.yaml"
         path.write_text(path.read_text().replace("http://127.0.0.1:11434", model.address))
         dub = library.dub("s/e", "es", root)
-        library.write_text(dub.given / "dub.yaml", "engines: {translate: llm}\n")
+        library.write_text(dub.given / "dub.yaml", "language: es\nengines: {translate: llm}\n")
         segments, translations = scene("Hola.", LONG, "Adiós.", ms=2000)
         sound = Stream(0, "audio", "pcm", "en", 48000, 2, 0, 0, 0.0)
         for place, stage, tables in (

@@ -30,7 +30,7 @@ LEFT_OUT = {
     "workbench.library.people": "who is at work; it is asked where somebody decides, and never by a stage",
 }
 # What names all records, whichever a stage uses: its names do not count.
-LISTS = frozenset({"workbench.library.places"})
+LISTS = frozenset({"workbench.library.output"})
 
 
 def address(*parts: object) -> str:

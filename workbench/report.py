@@ -25,6 +25,7 @@ import numpy as np
 
 from workbench import activity, audio, content, display, qa, review, writing
 from workbench.audio import Kept, Part, Sound
+from workbench.library import Dub
 from workbench.qa import measurement
 from workbench.qa.evidence import Line
 from workbench.qa.material import Film, Sounds
@@ -239,6 +240,18 @@ class About:
     films: str  # the way from the page to the dub's products
     makers: Sequence[Maker]  # the engines that worked, of quality control too
     digests: Mapping[str, str]  # path -> digest of what the dub was made of
+
+    @classmethod
+    def of(cls, dub: Dub, *, made_by: Iterable[Maker]) -> About:
+        """Return what is to be said of a dub, and of the engines that quality control was `made_by`."""
+        return cls(
+            str(dub.key.parent),
+            dub.episode.language,
+            dub.link("qa"),
+            dub.link("export"),
+            [*dub.makers(before="qa"), *made_by],
+            dub.digests(before="qa"),
+        )
 
 
 def page(

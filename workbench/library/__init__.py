@@ -2,35 +2,29 @@
 
 Conventions
 -----------
-A key names a place: ``series/episode`` an episode, ``series/episode/lang`` a dub of it. Path strings
-live in this package alone. A stage's output is one folder, written beside and renamed at the end, so
-that a failed run leaves the earlier one in place.
+A `Key` names a place: ``series``, ``series/episode``, ``series/episode/dub``. Path strings live in this
+package alone. A stage's output is one folder, written beside and renamed at the end, so that a failed run
+leaves the earlier one in place.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.errors import LibraryError
 from workbench.library.files import FileMemo
-from workbench.library.names import (
-    SOURCE_STAGES,
-    STAGES,
-    TARGET_STAGES,
-    check_language,
-    check_name,
-    find_root,
-    listing,
-)
+from workbench.library.keys import SOURCE_STAGES, STAGES, TARGET_STAGES, Key, check_name, dub_name
+from workbench.library.languages import check_language
+from workbench.library.output import PLACES, Output
 from workbench.library.places import (
-    PLACES,
     Dub,
     DubFacts,
     Episode,
     EpisodeFacts,
-    Output,
+    Library,
     Place,
+    Series,
     SeriesFacts,
+    find_root,
 )
 from workbench.library.sounds import Memo, SoundFile, SoundWriter, read_sound, write_sound
 from workbench.library.texts import TextMemo, append_text, read_text, replacing, write_bytes, write_text
@@ -45,9 +39,12 @@ __all__ = [
     "Episode",
     "EpisodeFacts",
     "FileMemo",
+    "Key",
+    "Library",
     "Memo",
     "Output",
     "Place",
+    "Series",
     "SeriesFacts",
     "SoundFile",
     "SoundWriter",
@@ -56,9 +53,9 @@ __all__ = [
     "check_language",
     "check_name",
     "dub",
+    "dub_name",
     "episode",
     "find_root",
-    "listing",
     "read_sound",
     "read_text",
     "replacing",
@@ -69,22 +66,10 @@ __all__ = [
 
 
 def episode(key: str, root: Path | None = None) -> Episode:
-    """Return the episode of a key; raises `LibraryError` where the library lists none such."""
-    return Episode(*_listed("episodes", key, root))
+    """Return the episode of a key's text; raises `LibraryError` where the library lists none such."""
+    return Library(root or find_root()).episode(Key.parse(key))
 
 
-def dub(key: str, lang: str, root: Path | None = None) -> Dub:
-    """Return the dub of an episode into a language; raises `LibraryError` where none is listed."""
-    return Dub(*_listed("dubs", f"{key}/{lang}", root))
-
-
-def _listed(kind: str, key: str, root: Path | None) -> tuple[Path, str]:
-    root = root or find_root()
-    known = listing(root)[kind]
-    if key not in known:
-        raise LibraryError(
-            f"open {key!r}",
-            f"params/library.yaml lists no such key under {kind}",
-            f"It lists: {', '.join(known) or 'none'}. Add one with: workbench add",
-        )
-    return root, key
+def dub(episode: str, name: str, root: Path | None = None) -> Dub:
+    """Return the dub of an episode that has a name; raises `LibraryError` where none is listed."""
+    return Library(root or find_root()).dub(Key.parse(episode).child(name))

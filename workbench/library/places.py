@@ -1,95 +1,43 @@
-"""Series, episodes and dubs as places: which folder holds what."""
+"""The library, its series, episodes and dubs as places: which folder holds what."""
 
 from __future__ import annotations
 
-import dataclasses
+import difflib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from workbench import params
-from workbench.audio import Sound
 from workbench.errors import LibraryError, MediaError
-from workbench.library.names import SOURCE_STAGES, STAGES, TARGET_STAGES, check_language
-from workbench.library.sounds import write_sound
+from workbench.library.keys import SOURCE_STAGES, STAGES, TARGET_STAGES, Key
+from workbench.library.languages import check_language
+from workbench.library.output import MAKERS, PLACES, Output
 from workbench.library.texts import append_text, read_text, replacing
+from workbench.params import Layer
 from workbench.records import (
-    Budget,
-    Candidate,
-    Casting,
-    Clip,
-    Cue,
     Decision,
-    Hearing,
-    LineWord,
-    Loudness,
     Maker,
-    Placement,
-    Probe,
-    Product,
-    Score,
-    Segment,
-    Separation,
-    Shot,
-    Speaker,
     Table,
     Take,
-    Translation,
-    Turn,
-    Word,
     parse,
 )
 
 R = TypeVar("R")
 T = TypeVar("T")
 
-PLACES: dict[type, tuple[str, str]] = {
-    Probe: ("media", "probe.jsonl"),
-    Shot: ("media", "shots.jsonl"),
-    Separation: ("separate", "separation.jsonl"),
-    Word: ("asr", "words.jsonl"),
-    Hearing: ("asr", "hearing.jsonl"),
-    Turn: ("diarize", "turns.jsonl"),
-    Segment: ("segment", "segments.jsonl"),
-    LineWord: ("segment", "words.jsonl"),
-    Clip: ("voices", "clips.jsonl"),
-    Speaker: ("voices", "speakers.jsonl"),
-    Casting: ("voices", "castings.jsonl"),
-    Translation: ("translate", "translations.jsonl"),
-    Take: ("tts", "takes.jsonl"),
-    Candidate: ("tts", "candidates.jsonl"),
-    Placement: ("fit", "placements.jsonl"),
-    Budget: ("fit", "budgets.jsonl"),
-    Loudness: ("mix", "loudness.jsonl"),
-    Cue: ("subtitles", "cues.jsonl"),
-    Product: ("export", "products.jsonl"),
-    Score: ("qa", "segment_scores.jsonl"),
-}
 
-MAKERS = "makers.jsonl"  # beside the records of each stage in which engines work
+MOST_LIKE = 5  # keys that are named where one is unknown
 
 
-@dataclass(frozen=True)
-class EpisodeFacts:
-    """``given/episode.yaml``: what people say of one episode."""
-
-    source: str  # file name of the film or sound, in the episode's folder
-    language: str  # BCP 47
-    audio_track: int  # which of the film's audio tracks, from 0
-    speakers: int | None  # how many speak, where that is known
-    engines: dict[str, str]  # kind -> engine, where this episode differs from params/engines.yaml
-
-
-@dataclass(frozen=True)
-class DubFacts:
-    """``given/dub.yaml``: what people say of one dub."""
-
-    engines: dict[str, str]
+Visibility = Literal["private", "team", "public"]
+Options = Mapping[
+    str, Mapping[str, Any]
+]  # name of a file of params/ -> keys and values that it has otherwise
 
 
 @dataclass(frozen=True)
@@ -101,6 +49,36 @@ class SeriesFacts:
 
     title: str
     casting: dict[str, dict[str, str]]
+    engines: dict[str, str] = field(default_factory=dict)  # kind -> engine, where it differs from params/
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)  # file of params/ -> what differs
+    owner: str = ""
+    visibility: Visibility = "private"
+
+
+@dataclass(frozen=True)
+class EpisodeFacts:
+    """``given/episode.yaml``: what people say of one episode."""
+
+    source: str  # file name of the film or sound, in the episode's folder
+    language: str  # BCP 47
+    audio_track: int  # which of the film's audio tracks, from 0
+    speakers: int | None  # how many speak, where that is known
+    engines: dict[str, str] = field(default_factory=dict)
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    title: str = ""
+    season: int | None = None
+    number: int | None = None  # of the episode in its season
+    owner: str = ""
+    visibility: Visibility = "private"
+
+
+@dataclass(frozen=True)
+class DubFacts:
+    """``given/dub.yaml``: what people say of one dub."""
+
+    language: str  # BCP 47
+    engines: dict[str, str] = field(default_factory=dict)
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,12 +86,12 @@ class Place:
     """One folder of the library in which stages write their outputs."""
 
     root: Path
-    key: str
+    key: Key
 
     @property
     def folder(self) -> Path:
         """Where the place's outputs lie."""
-        return self.root / "data" / self.key
+        return self.root / "data" / str(self.key)
 
     @property
     def given(self) -> Path:
@@ -123,35 +101,54 @@ class Place:
     @property
     def reports(self) -> Path:
         """Where executed notebooks and reports of this place go."""
-        return self.root / "reports" / self.key
+        return self.root / "reports" / str(self.key)
 
     def stage(self, stage: str) -> Path:
         """Return the folder of a stage's output."""
         return self.folder / stage
 
     def options(self, stage: str, kind: type[T]) -> T:
-        """Read ``params/<stage>.yaml``; raises `RecordError` for a key unknown, missing or mistyped."""
-        path = self.root / "params" / f"{stage}.yaml"
-        return params.read(kind, read_text(path), key=stage, where=f"params/{stage}.yaml")
+        """Return the options of ``params/<stage>.yaml`` that hold here.
 
-    def engine_overrides(self) -> Mapping[str, str]:
-        """Return kind -> engine where this place differs from ``params/engines.yaml``."""
-        return {}
+        Raises `RecordError` for a key unknown, missing or mistyped, in that file or in what is said over it.
+        """
+        values, _ = self.in_force(stage)
+        return parse(kind, values, where=f"params/{stage}.yaml, {stage}")
+
+    def in_force(self, stage: str) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return what holds here of ``params/<stage>.yaml``, and the file of each value that differs from it.
+
+        The series may say otherwise, the episode over it, and the dub over both (`params.overlaid`).
+        """
+        where = f"params/{stage}.yaml"
+        document = params.mapping(read_text(self.root / where), where=where)
+        base = document if stage == "engines" else params.under(document, stage, where=where)
+        return params.overlaid(base, self.layers(stage), where=where)
+
+    def layers(self, stage: str) -> list[Layer]:
+        """Return what is said here over ``params/<stage>.yaml``, the widest place first."""
+        layers = []
+        for path, facts in self.said():
+            if stage == "engines" and facts.engines:
+                layers.append(Layer(path, {kind: {"engine": name} for kind, name in facts.engines.items()}))
+            if stage in facts.options:
+                layers.append(Layer(path, facts.options[stage]))
+        return layers
+
+    def said(self) -> list[tuple[str, SeriesFacts | EpisodeFacts | DubFacts]]:
+        """Return the facts that hold here with the file of each, the widest place first."""
+        return []
 
     def choice(self, kind: str) -> params.Choice:
         """Return which engine of a kind this place uses; raises `LibraryError` for an unknown kind."""
-        document = params.mapping(
-            read_text(self.root / "params" / "engines.yaml"), where="params/engines.yaml"
-        )
+        document, _ = self.in_force("engines")
         if kind not in document:
             raise LibraryError(
                 f"choose the {kind} engine",
                 f"params/engines.yaml has no key {kind!r}",
                 "Add it, or restore the file.",
             )
-        choice = parse(params.Choice, document[kind], where=f"params/engines.yaml, {kind}")
-        override = self.engine_overrides().get(kind)
-        return choice if override is None else dataclasses.replace(choice, engine=override)
+        return parse(params.Choice, document[kind], where=f"params/engines.yaml, {kind}")
 
     def read(self, kind: type[R]) -> Table[R]:
         """Read the records of a type; raises `LibraryError` where their stage has not run."""
@@ -161,7 +158,7 @@ class Place:
             raise LibraryError(
                 f"read what {stage} made of {self.key}",
                 f"{path.relative_to(self.root)} is not there",
-                f"Run: dvc repro {stage}@{self.key}",
+                f"Run: workbench repro {self.key}",
             )
         return Table.from_jsonl(kind, read_text(path), where=str(path.relative_to(self.root)))
 
@@ -211,18 +208,37 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Series(Place):
+    """A series: what its episodes share."""
+
+    @property
+    def facts(self) -> SeriesFacts:
+        """``series.yaml``."""
+        return _facts(SeriesFacts, self.folder / "series.yaml", self.root)
+
+    def said(self) -> list[tuple[str, SeriesFacts | EpisodeFacts | DubFacts]]:
+        """Return ``series.yaml``; nothing where there is none."""
+        path = self.folder / "series.yaml"
+        return [(str(path.relative_to(self.root)), self.facts)] if path.is_file() else []
+
+    def style_guide(self, language: str) -> dict[str, str]:
+        """Return file name -> text of the style guides: for all languages, then for one."""
+        paths = [self.folder / "style_guide.yaml", self.style_guide_path(language)]
+        return {path.name: read_text(path) for path in paths if path.is_file()}
+
+    def style_guide_path(self, language: str) -> Path:
+        """Return where the style guide for one language is."""
+        return self.folder / f"style_guide.{language}.yaml"
+
+
+@dataclass(frozen=True)
 class Episode(Place):
     """An episode in its source language: the place of the source-side stages."""
 
     @property
-    def series(self) -> str:
-        """The series' name."""
-        return self.key.split("/")[0]
-
-    @property
-    def name(self) -> str:
-        """The episode's name within its series."""
-        return self.key.split("/")[1]
+    def series(self) -> Series:
+        """The series that it belongs to."""
+        return Series(self.root, self.key.parent)
 
     @property
     def facts(self) -> EpisodeFacts:
@@ -246,28 +262,9 @@ class Episode(Place):
             )
         return path
 
-    @property
-    def series_folder(self) -> Path:
-        """The folder of the series: series.yaml, style_guide.yaml, voices, brand."""
-        return self.folder.parent
-
-    @property
-    def series_facts(self) -> SeriesFacts:
-        """``series.yaml``."""
-        return _facts(SeriesFacts, self.series_folder / "series.yaml", self.root)
-
-    def style_guide(self, language: str) -> dict[str, str]:
-        """Return file name -> text of the series' style guides: for all languages, then for one."""
-        paths = [self.series_folder / "style_guide.yaml", self.style_guide_path(language)]
-        return {path.name: read_text(path) for path in paths if path.is_file()}
-
-    def style_guide_path(self, language: str) -> Path:
-        """Return where the series' style guide for one language is."""
-        return self.series_folder / f"style_guide.{language}.yaml"
-
-    def engine_overrides(self) -> Mapping[str, str]:
-        """Return kind -> engine as ``given/episode.yaml`` has it."""
-        return self.facts.engines
+    def said(self) -> list[tuple[str, SeriesFacts | EpisodeFacts | DubFacts]]:
+        """Return the facts of the series and the episode."""
+        return [*self.series.said(), (f"data/{self.key}/given/episode.yaml", self.facts)]
 
 
 @dataclass(frozen=True)
@@ -277,21 +274,25 @@ class Dub(Place):
     @property
     def episode(self) -> Episode:
         """The episode that is dubbed."""
-        return Episode(self.root, self.key.rsplit("/", 1)[0])
+        return Episode(self.root, self.key.parent)
 
     @property
     def language(self) -> str:
         """The target language, BCP 47."""
-        return check_language(self.key.rsplit("/", 1)[1])
+        return check_language(self.facts.language)
 
     @property
     def facts(self) -> DubFacts:
         """``given/dub.yaml``."""
         return _facts(DubFacts, self.given / "dub.yaml", self.root)
 
-    def engine_overrides(self) -> Mapping[str, str]:
-        """Return kind -> engine: the episode's, then the dub's own."""
-        return {**self.episode.engine_overrides(), **self.facts.engines}
+    def said(self) -> list[tuple[str, SeriesFacts | EpisodeFacts | DubFacts]]:
+        """Return the facts of the series, the episode and the dub."""
+        return [*self.episode.said(), (f"data/{self.key}/given/dub.yaml", self.facts)]
+
+    def style_guide(self) -> dict[str, str]:
+        """Return file name -> text of the series' style guides that hold for this dub."""
+        return self.episode.series.style_guide(self.language)
 
     def takes(self) -> dict[str, Path]:
         """Return the sound of each take that there is, by its key; none before the first run."""
@@ -307,11 +308,15 @@ class Dub(Place):
 
         That is what people gave, and what the stages before put out, the episode's too.
         """
-        path = self.root / "dvc.lock"
+        folder = self.episode.folder
+        path = folder / "dvc.lock"
         document = params.mapping(read_text(path), where="dvc.lock") if path.is_file() else {}
         stages = (document.get("stages") or {}).values()
         entries = [entry for stage in stages for kind in ("deps", "outs") for entry in stage.get(kind, ())]
-        digests = {str(entry["path"]): str(entry.get("md5", "")) for entry in entries}
+        digests = {
+            os.path.relpath(folder / str(entry["path"]), self.root): str(entry.get("md5", ""))
+            for entry in entries
+        }
         later = TARGET_STAGES[TARGET_STAGES.index(before) :]
         earlier = [*SOURCE_STAGES, "given", "review", self.episode.facts.source]
         folders = [f"data/{self.episode.key}/{name}" for name in earlier]
@@ -325,45 +330,92 @@ class Dub(Place):
         }
 
 
+def find_root(start: Path | None = None) -> Path:
+    """Return the nearest folder, from `start` (the working folder) upwards, that holds a library.
+
+    Raises `LibraryError` where there is none.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "params" / "library.yaml").is_file():
+            return folder
+    raise LibraryError(
+        f"find the library from {start}",
+        "no params/library.yaml here or above",
+        "Change into the project's folder.",
+    )
+
+
+@dataclass(frozen=True)
+class Library:
+    """All that there is: ``params/library.yaml`` lists the names, and the facts lie with each place."""
+
+    root: Path
+
+    def names(self) -> dict[str, dict[str, list[str]]]:
+        """Return series -> episode -> the names of its dubs, as they are listed.
+
+        Raises `LibraryError` for a file of another form, and for a name that may not be a place's.
+        """
+        where = "params/library.yaml"
+        document = params.mapping(read_text(self.root / where), where=where)
+        try:
+            listed = msgspec.convert(document, dict[str, dict[str, list[str] | None] | None])
+        except msgspec.ValidationError as error:
+            raise LibraryError(
+                f"read {where}", str(error), "Write series, episodes and dubs, as: s: {e01: [es, ca]}"
+            ) from error
+        return {
+            series: {name: dubs or [] for name, dubs in (episodes or {}).items()}
+            for series, episodes in listed.items()
+        }
+
+    def keys(self, *below: Key) -> list[Key]:
+        """Return every episode followed by its dubs, or those that are one of some keys, or below one."""
+        found = []
+        for series, episodes in self.names().items():
+            for episode, dubs in episodes.items():
+                own = Key(series, episode)
+                found += [own, *(own.child(str(dub)) for dub in dubs)]
+        return [key for key in found if not below or any(each.holds(key) for each in below)]
+
+    def place(self, key: Key) -> Place:
+        """Return the place of a listed key; raises `LibraryError` for another, with what is like it."""
+        known = self.keys()
+        if not any(key.holds(each) for each in known):
+            like = difflib.get_close_matches(str(key), map(str, known), MOST_LIKE, 0)
+            raise LibraryError(
+                f"open {key}",
+                "params/library.yaml lists no such key",
+                f"Most like it are: {', '.join(like)}." if like else "Add a film with: workbench add",
+            )
+        return {"series": Series, "episode": Episode, "dub": Dub}[key.level](self.root, key)
+
+    def episode(self, key: Key) -> Episode:
+        """Return an episode that is listed, of its own key or of a dub's; raises `LibraryError`."""
+        place = self.place(key)
+        if isinstance(place, Dub):
+            return place.episode
+        if not isinstance(place, Episode):
+            raise LibraryError(f"open the episode {key}", "that is a series", f"It has: {self._below(key)}.")
+        return place
+
+    def dub(self, key: Key) -> Dub:
+        """Return a dub that is listed; raises `LibraryError`, for what is none with the dubs that it has."""
+        place = self.place(key)
+        if not isinstance(place, Dub):
+            raise LibraryError(
+                f"open the dub {key}",
+                f"that is {'an episode' if isinstance(place, Episode) else 'a series'}",
+                f"It has: {self._below(key)}.",
+            )
+        return place
+
+    def _below(self, key: Key) -> str:
+        dubs = [str(each) for each in self.keys(key) if each.level == "dub"]
+        return ", ".join(dubs) or "no dub yet; workbench add FILM --to LANG adds one"
+
+
 def _facts(kind: type[T], path: Path, root: Path) -> T:
     where = str(path.relative_to(root))
     return parse(kind, params.mapping(read_text(path), where=where), where=where)
-
-
-class Output:
-    """A stage's folder while it is being written."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def path(self, name: str) -> Path:
-        """Return the path of a new file; its folder is made. Raises `LibraryError` outside the output."""
-        path = self.folder / name
-        if not path.resolve().is_relative_to(self.folder.resolve()):
-            raise LibraryError(
-                f"write {name!r}", "it lies outside the stage's folder", "Use a plain file name."
-            )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def table(self, table: Table[Any]) -> None:
-        """Write a table under its record type's own name."""
-        self.text(MAKERS if table.kind is Maker else PLACES[table.kind][1], table.to_jsonl())
-
-    def text(self, name: str, text: str) -> None:
-        """Write a text file in UTF-8."""
-        self.path(name).write_text(text, encoding="utf-8", newline="\n")
-
-    def json(self, name: str, value: Any) -> None:
-        """Write a value as indented JSON with sorted keys."""
-        encoded = msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2)
-        self.text(name, encoded.decode() + "\n")
-
-    def files(self, files: Mapping[str, bytes]) -> None:
-        """Write files by name."""
-        for name, content in files.items():
-            self.path(name).write_bytes(content)
-
-    def sound(self, name: str, y: Sound, *, sr: int, subtype: str = "PCM_24") -> None:
-        """Write a sound of shape ``(n,)`` or ``(channels, n)`` as WAV."""
-        write_sound(self.path(name), y, sr=sr, subtype=subtype)

@@ -43,7 +43,7 @@ def linked(model: Review) -> Board:
     """Return a board that shows a model and hands it what the reviewer does."""
     dub = model.dub
     board = Board(
-        place={"key": dub.key, "source": dub.episode.language, "target": dub.language, "who": model.who}
+        place={"key": str(dub.key), "source": dub.episode.language, "target": dub.language, "who": model.who}
     )
     for name in BOTH_WAYS:
         link((model, name), (board, name))

@@ -52,7 +52,7 @@ class Rerun:
                 )
             sink.truncate(0)
             self._process = subprocess.Popen(
-                [*self.command, self.dub.key, *arguments],
+                [*self.command, str(self.dub.key), *arguments],
                 cwd=self.dub.root,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,  # the lock goes over with it
@@ -83,7 +83,7 @@ class Rerun:
     @property
     def log(self) -> Path:
         """Where the last rerun's output stands."""
-        return self.dub.root / ".cache" / "reruns" / f"{self.dub.key.replace('/', '.')}.log"
+        return self.dub.root / ".cache" / "reruns" / f"{'.'.join(self.dub.key.names)}.log"
 
 
 def _free(log: IO[bytes], lock: int) -> bool:

@@ -170,7 +170,7 @@ class Review(HasTraits):
         """Say how a word is spoken: in the selected line, in every line of the dub, or in the series."""
         self._did(self.desk.pronounce(self.selected, term, said, scope))
         if scope == "series":
-            path = self.dub.episode.style_guide_path(self.dub.language)
+            path = self.dub.episode.series.style_guide_path(self.dub.language)
             self.message = (
                 f"written into {path.name}, where it can be changed; the next rerun speaks it in this dub's "
                 "lines, workbench repro in the other dubs"

@@ -194,7 +194,7 @@ class Desk:
         return self._decide("pronounce", [name], **carried, everywhere=scope == "dub")
 
     def _teach(self, rule: Pronunciation) -> None:
-        path = self.dub.episode.style_guide_path(self.dub.language)
+        path = self.dub.episode.series.style_guide_path(self.dub.language)
         text = library.read_text(path) if path.is_file() else ""
         library.write_text(path, glossary.with_rule(text, rule, where=path.name, project=path.parent.name))
 

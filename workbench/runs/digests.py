@@ -18,6 +18,7 @@ from workbench.content import Package, Source
 from workbench.engines import ENGINES
 
 STAGE = "code"  # the name of DVC's stage that writes this
+OPTIONS = "options"  # what writes down what each stage is to do, by what all the notebooks read
 SHOWN = "workbench.display"  # draws for a reader; nothing that a stage puts out passes through it …
 DRAWN = "workbench.report"  # … save here
 PACKAGE = Path(__file__).parents[1]
@@ -31,7 +32,7 @@ def write(root: Path) -> None:
     """
     code, folder = Code(root, known=_known(root)), root / "data" / ".code"
     before = len(code.package.known)
-    texts = {f"{stage}.txt": code.text(stage) for stage in ("demo", *code.notebooks)}
+    texts = {f"{stage}.txt": code.text(stage) for stage in ("demo", OPTIONS, *code.notebooks)}
     if len(code.package.known) != before:
         library.write_bytes(root / KNOWN, content.dumped(code.package.current))
     if {path.name: path.read_text() for path in folder.glob("*")} != texts:
@@ -68,9 +69,10 @@ class Code:
         """Return a line for each file that a stage runs: its path, and the digest of what it means."""
         used, told = self.used(stage), {}
         others = []
-        if notebook := self.notebooks.get(stage):
-            others.append(content.read(cells(notebook)))
-            told[notebook.relative_to(self.root)] = others[0].digest
+        for name, notebook in self.notebooks.items():
+            if stage in (name, OPTIONS):
+                others.append(content.read(cells(notebook)))
+                told[notebook.relative_to(self.root)] = others[-1].digest
         for name, digest in self.package.digests(used, *others).items():
             told[self.modules[name].relative_to(self.package.folder.parent)] = digest
         if DRAWN in used:
@@ -82,7 +84,7 @@ class Code:
     def used(self, stage: str) -> set[str]:
         """Return the modules that a stage or the demo runs; of engines, all that its notebook may choose."""
         if stage not in self.notebooks:
-            return self.closure({f"workbench.{stage}"})
+            return self.closure({"workbench.runs.options" if stage == OPTIONS else f"workbench.{stage}"})
         tree = ast.parse(cells(self.notebooks[stage]))
         used = self.closure(self.imports(tree))
         for kind in kinds(tree):

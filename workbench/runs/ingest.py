@@ -14,7 +14,8 @@ from typing import Any
 
 from workbench import glossary, library, params
 from workbench.errors import LibraryError, MediaError
-from workbench.runs import batch
+from workbench.library import Dub, Episode, Key, Library
+from workbench.runs import batch, pipeline
 
 SERIES = """\
 title: "{series}"
@@ -35,7 +36,9 @@ def add(
     speakers: int | None = None,
     transcript: Path | None = None,
     translations: dict[str, Path] | None = None,
-) -> tuple[str, list[str]]:
+    dub_name: str | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> tuple[Key, list[Key]]:
     """Add a film, and the dubs wanted of it, to the library; return the keys of the episode and dubs.
 
     The film is copied into ``data/`` and given to DVC. Subtitles become the transcript, and tell who speaks
@@ -54,28 +57,30 @@ def add(
     """
     from workbench import media
 
-    library.listing(root)  # that it cannot be read is told before anything is added
+    of = Library(root)
+    of.names()  # that it cannot be read is told before anything is added
     media.probe(film, audio_track=audio_track or 0)
-    key = f"{library.check_name(series, what='series')}/{library.check_name(name, what='episode')}"
+    key = Key(series).child(name)
     language = library.check_language(language)
-    targets = [library.check_name(library.check_language(tag), what="language") for tag in targets]
+    languages = {_dub_key(key, tag, dub_name, targets): library.check_language(tag) for tag in targets}
     named = transcript is not None and _names_speakers(transcript)
     for translation in (translations or {}).values():
         _names_speakers(translation)
-    for lang in (*targets, *(translations or {})):
-        if lang == language or lang not in targets:
+    for lang in (*languages.values(), *(translations or {})):
+        if lang == language or lang not in languages.values():
             raise LibraryError(
                 f"dub {key} into {lang}",
                 "that is its own language" if lang == language else "only a translation of it is given",
                 "Choose another with --to." if lang == language else f"Add: --to {lang}",
             )
-    episode = library.Episode(root, key)
+    episode = Episode(root, key)
     source = episode.folder / f"source{film.suffix.lower()}"
     _refuse_another(episode, film, source, language)
+    _refuse_other_languages(root, languages)
     _copy(film, source)
-    _new(episode.series_folder / "series.yaml", SERIES.format(series=series))
-    _new(episode.series_folder / "style_guide.yaml", glossary.empty(series))
-    said: dict[str, Any] = {"audio_track": audio_track, "speakers": speakers, "engines": {}}
+    _new(episode.series.folder / "series.yaml", SERIES.format(series=series))
+    _new(episode.series.folder / "style_guide.yaml", glossary.empty(series))
+    said: dict[str, Any] = {"audio_track": audio_track, "speakers": speakers, "engines": {}, **(facts or {})}
     if transcript:
         _give(transcript, episode.given, "transcript")
         said["engines"] = {"asr": "subtitles"} | ({"diarize": "subtitles"} if named else {})
@@ -83,27 +88,48 @@ def add(
     _say(episode.given / "episode.yaml", said, new=new)
     for stage in ("segment", "voices"):
         _new(episode.folder / "review" / f"{stage}.jsonl", "\n")
-    dubs = []
-    for lang in targets:
-        dub = library.Dub(root, f"{key}/{lang}")
+    for own, lang in languages.items():
+        dub = Dub(root, own)
         given = (translations or {}).get(lang)
         if given:
             _give(given, dub.given, "translation")
         _say(
             dub.given / "dub.yaml",
             {"engines": {"translate": "subtitles"} if given else {}},
-            new={"engines": {}},
+            new={"language": lang, "engines": {}},
         )
-        _new(episode.style_guide_path(lang), glossary.empty(series))
+        _new(episode.series.style_guide_path(lang), glossary.empty(series))
         for stage in ("translate", "tts"):
             _new(dub.folder / "review" / f"{stage}.jsonl", "\n")
-        dubs.append(dub.key)
-    _list(root, key, source.name, dubs)
+    _list(of, key, [own.name for own in languages])
     _track(root, source)
-    return key, dubs
+    pipeline.write(of, key)
+    return key, list(languages)
 
 
-def _refuse_another(episode: library.Episode, film: Path, source: Path, language: str) -> None:
+def _dub_key(episode: Key, tag: str, name: str | None, targets: Sequence[str]) -> Key:
+    if name is not None and len(targets) != 1:
+        raise LibraryError(
+            f"name the dub {name}",
+            f"{len(targets)} languages are asked for",
+            "Name one language with --to, and its dub with --as.",
+        )
+    return episode.child(name or library.dub_name(library.check_language(tag)))
+
+
+def _refuse_other_languages(root: Path, languages: Mapping[Key, str]) -> None:
+    """Raise `LibraryError` where a name is that of a dub in another language."""
+    for key, language in languages.items():
+        dub = Dub(root, key)
+        if (dub.given / "dub.yaml").is_file() and dub.language != language:
+            raise LibraryError(
+                f"add the dub {key} in {language}",
+                f"it is there, in {dub.language}",
+                "Choose another name with --as.",
+            )
+
+
+def _refuse_another(episode: Episode, film: Path, source: Path, language: str) -> None:
     """Raise `LibraryError` where a key is taken by another film, or by this one in another language."""
     asked = f"add {film.name} as {episode.key}"
     if not (episode.given / "episode.yaml").is_file():
@@ -138,22 +164,18 @@ def _track(root: Path, source: Path) -> None:
         )
 
 
-def _list(root: Path, key: str, source: str, dubs: Sequence[str]) -> None:
+def _list(of: Library, key: Key, dubs: Sequence[str]) -> None:
     """Write an episode and its dubs into ``params/library.yaml``, keeping its comments and order."""
     from io import StringIO
 
     from ruamel.yaml import YAML
 
     yaml = YAML()
-    path = root / "params" / "library.yaml"
+    path = of.root / "params" / "library.yaml"
     document = yaml.load(library.read_text(path)) or {}
-    for kind in ("episodes", "dubs"):
-        document[kind] = document.get(kind) or {}
-    series = key.split("/")[0]
-    document["episodes"][key] = {"series": series, "source": source}
-    for dub in dubs:
-        lang = dub.rpartition("/")[2]
-        document["dubs"][dub] = {"series": series, "episode": key, "source": source, "lang": lang}
+    series = document[key.series] = document.get(key.series) or {}
+    listed = list(map(str, series.get(key.name) or []))
+    series[key.name] = [*listed, *(name for name in dubs if name not in listed)]
     text = StringIO()
     yaml.dump(document, text)
     library.write_text(path, text.getvalue())

@@ -12,15 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from workbench import library
-from workbench.errors import LibraryError
+from workbench.library import SOURCE_STAGES, TARGET_STAGES, Dub, Key, Library
 from workbench.records import Table
-from workbench.runs import digests
-
-if TYPE_CHECKING:
-    from dvc.repo import Repo
+from workbench.runs import digests, pipeline, reproduce
 
 State = Literal["fresh", "stale", "missing", "failed"]
 
@@ -68,42 +65,22 @@ def runs(root: Path) -> Table[Run]:
     return Table.from_jsonl(Run, text, where=".cache/runs.jsonl")
 
 
-@contextmanager
-def repository(root: Path) -> Iterator[Repo]:
-    """Open the library as DVC's repository; the block raises `LibraryError` for what a run holds."""
-    from dvc.lock import LockError
-    from dvc.repo import Repo
-
-    try:
-        with Repo(str(root)) as repo:
-            yield repo
-    except LockError as error:
-        raise LibraryError(
-            "ask DVC what has changed",
-            "stages are running in this library",
-            "Ask again when they have ended.",
-        ) from error
-
-
-def status(root: Path) -> Table[Status]:
-    """Return where every stage of every episode and dub stands, as DVC sees it.
+def status(of: Library, keys: Iterable[Key]) -> Table[Status]:
+    """Return where every stage of some episodes and dubs stands, as DVC sees it.
 
     A stage is stale where DVC would run it again, or where one that it depends on is not fresh. Raises
     `LibraryError` while stages run.
     """
-    last = {(run.stage, run.key): run for run in runs(root)}
-    digests.write(root)
-    with repository(root) as repo:
-        changed = set(repo.status()) - {digests.STAGE}  # what it puts out is as it should be now
-        graph = repo.index.graph
-        nodes = {node.addressing: node for node in graph.nodes}
-        stale = {name for name in nodes if name in changed}
-        for name in list(stale):
-            stale |= {node.addressing for node in _downstream(graph, nodes[name])}
-    rows = []
-    for place, stages in places(root):
-        for stage in stages:
-            run = last.get((stage, place.key))
+    last = {(run.stage, run.key): run for run in runs(of.root)}
+    digests.write(of.root)
+    rows, stale = [], dict[Key, set[str]]()
+    for key in keys:
+        place = of.place(key)
+        episode = Key(*key.names[:2])
+        if episode not in stale:
+            stale[episode] = _stale(of, episode)
+        for stage in TARGET_STAGES if isinstance(place, Dub) else SOURCE_STAGES:
+            run = last.get((stage, str(key)))
             error = run.error if run else ""
             state: State = (
                 "failed"
@@ -111,11 +88,19 @@ def status(root: Path) -> Table[Status]:
                 else "missing"
                 if not place.stage(stage).is_dir()
                 else "stale"
-                if f"{stage}@{place.key}" in stale
+                if pipeline.target(stage, key) in stale[episode]
                 else "fresh"
             )
-            rows.append(Status(place.key, stage, state, run.seconds if run else None, error))
+            rows.append(Status(str(key), stage, state, run.seconds if run else None, error))
     return Table(Status, rows)
+
+
+def _stale(of: Library, episode: Key) -> set[str]:
+    pipeline.write(of, episode)
+    with reproduce.in_view(
+        of.root, str((of.episode(episode).folder / pipeline.FILE).relative_to(of.root))
+    ) as repo:
+        return reproduce.downstream(repo, set(reproduce.changed(repo)))
 
 
 def brief(rows: Iterable[Status]) -> list[str]:
@@ -129,26 +114,6 @@ def brief(rows: Iterable[Status]) -> list[str]:
         after = f"from {first.stage} on" + (f": {first.error}" if first.error else "") if first else ""
         lines.append(f"{key:30} {stands:32} {after}".rstrip())
     return lines
-
-
-def places(root: Path) -> list[tuple[library.Place, tuple[str, ...]]]:
-    """Return every episode and dub of the library with the stages that run in it, dubs after theirs."""
-    listing = library.listing(root)
-    found: list[tuple[library.Place, tuple[str, ...]]] = []
-    for key in listing["episodes"]:
-        found.append((library.Episode(root, key), library.SOURCE_STAGES))
-        found += [
-            (library.Dub(root, dub), library.TARGET_STAGES)
-            for dub in listing["dubs"]
-            if dub.rsplit("/", 1)[0] == key
-        ]
-    return found
-
-
-def _downstream(graph, node):  # type: ignore[no-untyped-def]
-    import networkx
-
-    return networkx.ancestors(graph, node)  # DVC's edges point from a stage to what it needs
 
 
 def _log(root: Path) -> Path:

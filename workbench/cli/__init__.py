@@ -18,12 +18,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import EngineError, LibraryError, StageError, WorkbenchError
+from workbench.cli import engines
+from workbench.errors import LibraryError, StageError, WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.engines.models.settings import Settings
-    from workbench.engines.models.sources import Model
+    from workbench.library import Key
 
+KEY = "series, series/episode, or series/episode/dub"
 KEYS = "a dub, an episode with its dubs, or a series with all of it (default: the whole library)"
 
 
@@ -97,6 +98,16 @@ def _parser() -> argparse.ArgumentParser:
             "--no-transcript", action="store_true", help="do not take subtitles from beside the film"
         )
         command.add_argument(
+            "--as", dest="dub_name", metavar="NAME", help="the dub's name (default: its language)"
+        )
+        command.add_argument("--title", help="the episode's title")
+        command.add_argument("--season", type=_whole(0), metavar="N", help="which season it is of")
+        command.add_argument("--number", type=_whole(0), metavar="N", help="which episode of it")
+        command.add_argument("--owner", metavar="NAME", help="whose it is (default: nobody is named)")
+        command.add_argument(
+            "--visibility", choices=("private", "team", "public"), help="who may see it (default: private)"
+        )
+        command.add_argument(
             "--translation", action="append", default=[], metavar="LANG=FILE",
             help="SRT, VTT or ASS of a human translation; may be given once for each language",
         )  # fmt: skip
@@ -104,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add("run", "run one stage's notebook: what a DVC stage calls")
     command.add_argument("stage", help="the word of its notebook, as asr or mix")
-    command.add_argument("key", help="series/episode, or series/episode/lang")
+    command.add_argument("key", help="series/episode, or series/episode/dub")
     command.set_defaults(do=_run)
 
     command = add("repro", "bring episodes or dubs up to date: only what changed runs")
@@ -112,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(do=_repro)
 
     command = add("rerun", "speak lines again as reviewers decided, and what follows; other takes stay")
-    command.add_argument("key", help="series/episode/lang")
+    command.add_argument("key", help="series/episode/dub")
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument("--approved", action="store_true", help="the lines that are approved")
     which.add_argument("--stale", action="store_true", help="the lines whose take is not what was decided")
@@ -125,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add("sheet", "a dub's lines as XLSX, CSV or SRT, to work on elsewhere")
     command.add_argument("do_what", choices=("write", "read"), metavar="write|read")
-    command.add_argument("key", help="series/episode/lang")
+    command.add_argument("key", help="series/episode/dub")
     command.add_argument(
         "file", type=Path, help="written or read; its ending says the form, and edited cells become decisions"
     )
@@ -137,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(do=_status)
 
     command = add("report", "print the path of a dub's QA report")
-    command.add_argument("key", help="series/episode/lang")
+    command.add_argument("key", help="series/episode/dub")
     command.add_argument(
         "--notebooks", action="store_true",
         help="and those of its executed notebooks as pages, for who has no JupyterLab",
@@ -145,11 +156,11 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(do=_report)
 
     command = add("engines", "which engines there are, and what makes each ready")
-    command.set_defaults(do=_engines)
+    command.set_defaults(do=engines.show)
     acts = command.add_subparsers(metavar="ACT")
     act = acts.add_parser("use", help="choose the engines of a set: light, default, laptop, gpu or your own")
     act.add_argument("set", help="a set of params/engine_sets.yaml")
-    act.set_defaults(do=_use)
+    act.set_defaults(do=engines.use)
     act = acts.add_parser("fetch", help="bring models, each file checked: what is here need not come again")
     act.add_argument(
         "name", nargs="?", default="",
@@ -160,7 +171,15 @@ def _parser() -> argparse.ArgumentParser:
         "--from", type=Path, dest="folder", metavar="FOLDER",
         help="a folder of models on this machine, as .cache/models of another, asked where all else fails",
     )  # fmt: skip
-    act.set_defaults(do=_fetch)
+    act.set_defaults(do=engines.bring)
+
+    command = add("options", "what holds of a stage's options, and which file says otherwise than params/")
+    command.add_argument("key", help=KEY)
+    command.add_argument(
+        "stage", nargs="?", help="a stage, or another file of params/; by default all that a place has"
+    )
+    command.add_argument("--write", action="store_true", help="write them down, for DVC")
+    command.set_defaults(do=_options)
 
     command = add("code", "write down what code each stage runs, for DVC")
     command.set_defaults(do=_code)
@@ -179,7 +198,7 @@ def _whole(least: int) -> Callable[[str], int]:
     return read
 
 
-def _add(options: argparse.Namespace) -> list[str]:
+def _add(options: argparse.Namespace) -> list[Key]:
     from workbench import library
     from workbench.runs import batch, ingest
 
@@ -200,7 +219,8 @@ def _add(options: argparse.Namespace) -> list[str]:
     key, dubs = ingest.add(
         root, options.film, language=options.language, targets=options.targets, series=options.series,
         name=name, audio_track=options.audio_track, speakers=options.speakers,
-        transcript=transcript, translations=translations,
+        transcript=transcript, translations=translations, dub_name=options.dub_name,
+        facts={name: getattr(options, name) for name in ("title", "season", "number", "owner", "visibility")},
     )  # fmt: skip
     print("added:", key, *dubs)
     for sentence in batch.cautions(root, dubs):
@@ -247,27 +267,34 @@ def _run(options: argparse.Namespace) -> None:
     from workbench import library
     from workbench.runs import batch
 
-    batch.run_stage(library.find_root(), options.stage, options.key)
+    batch.run_stage(library.find_root(), options.stage, library.Key.parse(options.key))
 
 
 def _repro(options: argparse.Namespace) -> None:
     from workbench import library
-    from workbench.runs import batch
 
     root = library.find_root()
-    _bring(root, batch.keys(root, options.keys))
+    _bring(root, _keys(root, options.keys))
 
 
-def _bring(root: Path, keys: Sequence[str]) -> None:
+def _keys(root: Path, asked: Sequence[str]) -> list[Key]:
+    """Return the episodes and dubs that are asked for, with all that is below them; by default all."""
+    from workbench.library import Key, Library
+
+    of = Library(root)
+    return of.keys(*(of.place(Key.parse(text)).key for text in asked))
+
+
+def _bring(root: Path, keys: Sequence[Key]) -> None:
     from workbench.runs import batch
 
     failed = batch.bring(root, keys)
     for key in keys:
-        if key.count("/") == 2 and key not in failed:
+        if key.level == "dub" and key not in failed:
             _show(root, key)
     if failed:
         raise StageError(
-            f"bring {', '.join(failed)} up to date",
+            f"bring {', '.join(map(str, failed))} up to date",
             "a stage failed",
             "Its error stands above, and a notebook's under reports/. Earlier outputs are as before.",
         )
@@ -275,10 +302,11 @@ def _bring(root: Path, keys: Sequence[str]) -> None:
 
 def _rerun(options: argparse.Namespace) -> None:
     from workbench import library
-    from workbench.runs import batch
+    from workbench.library import Key
+    from workbench.runs.rerun import rerun
 
-    done = batch.rerun(
-        library.find_root(), options.key, segments=options.segments, approved=options.approved,
+    done = rerun(
+        library.find_root(), Key.parse(options.key), segments=options.segments, approved=options.approved,
         stale=options.stale, who=options.who,
     )  # fmt: skip
     print(
@@ -297,23 +325,23 @@ def _sheet(options: argparse.Namespace) -> None:
     from workbench.library import people
     from workbench.records import Probe
     from workbench.review import sheets
-    from workbench.runs import batch
+    from workbench.runs import rerun
 
-    dub = batch.dub_of(library.find_root(), options.key)
+    dub = library.Library(library.find_root()).dub(library.Key.parse(options.key))
     known = review.read(dub.review(*review.LOGS))
-    lines = batch.lines(dub, known)
+    lines = rerun.lines(dub, known)
     if options.do_what == "write":
-        rows = sheets.rows(lines, dub=dub.key)
+        rows = sheets.rows(lines, dub=str(dub.key))
         library.write_bytes(options.file, sheets.write(rows, where=options.file.name))
         print(f"{options.file}: {len(rows)} lines")
         return
     if not options.file.is_file():
         raise LibraryError(f"read {options.file}", "there is no such file", "Name a sheet.")
-    sheet = sheets.read(options.file.read_bytes(), lines, dub=dub.key, where=options.file.name)
+    sheet = sheets.read(options.file.read_bytes(), lines, dub=str(dub.key), where=options.file.name)
     made, report = sheets.decisions(
         sheet,
         lines,
-        dub=dub.key,
+        dub=str(dub.key),
         duration=dub.read(Probe)[0].duration,
         who=options.who or people.reviewer(dub.root),
         at=datetime.now(UTC),
@@ -328,7 +356,7 @@ def _sheet(options: argparse.Namespace) -> None:
         )
 
 
-def _show(root: Path, key: str) -> None:
+def _show(root: Path, key: Key) -> None:
     from workbench import library
     from workbench.records import Product
 
@@ -340,11 +368,10 @@ def _show(root: Path, key: str) -> None:
 
 def _status(options: argparse.Namespace) -> None:
     from workbench import library
-    from workbench.runs import batch, monitor
+    from workbench.runs import monitor
 
     root = library.find_root()
-    keys = batch.keys(root, options.keys)
-    rows = [row for row in monitor.status(root) if row.key in keys]
+    rows = monitor.status(library.Library(root), _keys(root, options.keys))
     if not options.keys:
         print(*monitor.brief(rows), sep="\n")
         return
@@ -355,9 +382,9 @@ def _status(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     from workbench import library
-    from workbench.runs import batch, notebook
+    from workbench.runs import notebook
 
-    dub = batch.dub_of(library.find_root(), options.key)
+    dub = library.Library(library.find_root()).dub(library.Key.parse(options.key))
     path = dub.reports / "qa.html"
     if not path.is_file():
         raise LibraryError(
@@ -373,83 +400,17 @@ def _report(options: argparse.Namespace) -> None:
                 print(page)
 
 
-def _engines(options: argparse.Namespace) -> None:
-    from workbench.engines.models import readiness
-
-    found = readiness.table(_settings()[1])
-    print(
-        f"{'kind':10} {'engine':15} {'enabled':9} {'installed':10} {'ready':6} {'device':7} "
-        "licence, model, its maker"
-    )
-    for row in found:
-        yes = {True: "yes", False: "no"}
-        facts = f"{row.kind:10} {row.engine:15} {row.enabled:9} {yes[row.installed]:10} {yes[row.ready]:6}"
-        print(
-            f"{facts} {row.device:7} {'; '.join(filter(None, (row.licensed, row.model, row.maker)))}".rstrip()
-        )
-        if not row.ready:
-            print(f"{'':10} {row.reason}; {row.do}")
-    print(readiness.machine())
-
-
-def _use(options: argparse.Namespace) -> None:
+def _options(options: argparse.Namespace) -> None:
     from workbench import library
-    from workbench.engines.models import readiness, sets, settings
+    from workbench.runs import options as stage_options
 
-    root, said = _settings()
-    text, changed = sets.use(said, options.set)
-    library.write_text(root / settings.ENGINES_FILE, text)
-    for what, change in changed.items():
-        print(f"{what}: {change}")
-    print(f"the engines are those of {options.set}" + ("" if changed else ", as before"))
-    for row in readiness.table(_settings()[1]):
-        if row.enabled == "chosen" and not row.ready:
-            print(f"not ready: {row.kind} {row.engine}: {row.reason}; {row.do}")
-
-
-def _fetch(options: argparse.Namespace) -> None:
-    from workbench.engines.models import offline, sets
-
-    if options.offline:
-        os.environ[offline.VARIABLE] = "1"
-    said, failed = _settings()[1], []
-    names = sets.needed(said, options.name)
-    for name in names:
-        try:
-            _bring_model(name, sets.model(said, name), folder=options.folder)
-        except WorkbenchError as error:
-            if len(names) == 1:
-                raise
-            print(f"workbench: {error}", file=sys.stderr)
-            failed.append(name)
-    if failed:
-        raise EngineError(
-            f"fetch {', '.join(failed)}", "see above", "What came is kept: the same command goes on."
-        )
-    if not names:
-        print("no model is needed")
-
-
-def _bring_model(name: str, model: Model, *, folder: Path | None) -> None:
-    """Fetch a model, and say what comes from where."""
-    from workbench.engines import models
-    from workbench.engines.models import fetch
-
-    print(f"{name}, by {model.maker}: licence {model.licence}, about {model.size} MB", flush=True)
-    for event in fetch.fetch(name, model, folder=folder):
-        if isinstance(event, fetch.Arrived):
-            print(f"  {event.file}, {event.size / 1e6:.1f} MB, from {event.source}", flush=True)
-        else:
-            print(f"  not from {event.source}: {event.error.found}", flush=True)
-    print(f"{models.place(name)} is whole", flush=True)
-
-
-def _settings() -> tuple[Path, Settings]:
-    from workbench import library
-    from workbench.engines.models import settings
-
-    root = library.find_root()
-    return root, settings.read({name: library.read_text(root / name) for name in settings.FILES})
+    place = library.Library(library.find_root()).place(library.Key.parse(options.key))
+    if options.write:
+        stage_options.write(place)
+        return
+    for stage in [options.stage] if options.stage else stage_options.names(place):
+        print(f"{stage}:")
+        print(*(f"  {line}" for line in stage_options.shown(place, stage)), sep="\n")
 
 
 def _code(_: argparse.Namespace) -> None:
@@ -464,7 +425,3 @@ def _demo(options: argparse.Namespace) -> None:
 
     episode = library.episode("demo/e01")
     demo.make(episode.folder, episode.options("demo", demo.Options))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -338,10 +338,29 @@ def test_subtitles_with_a_time_that_is_none_are_refused(sound):
         make(sound, subtitles=[export.Subtitles(path, "en")])
 
 
+def shown(sound):
+    ffmpeg = ["ffmpeg", "-v", "error", "-i", sound.with_name("out") / "film.mka", "-map", "0:s:0"]
+    return subprocess.run([*ffmpeg, "-f", "srt", "-"], capture_output=True, check=True).stdout.decode()
+
+
+def test_a_note_in_a_webvtt_file_is_not_shown(sound):
+    path = sound.with_name("given.vtt")
+    path.write_text("WEBVTT\n\n00:00.500 --> 00:01.000\n<v Ann>Hi &amp; bye\n\nNOTE ask Ann again\n")
+    make(sound, subtitles=[export.Subtitles(path, "en")])
+    assert shown(sound).split("\n")[2:] == ["Hi & bye", "", ""]
+
+
+def test_subtitles_in_utf_16_become_a_track(sound):
+    path = sound.with_name("given.srt")
+    path.write_text("1\n00:00:00,500 --> 00:00:01,000\n¿Qué, Łukasz?\n", encoding="utf-16")
+    make(sound, subtitles=[export.Subtitles(path, "es")])
+    assert "¿Qué, Łukasz?" in shown(sound)
+
+
 def test_subtitles_that_are_not_utf_8_are_refused(sound):
     path = sound.with_name("given.srt")
     path.write_bytes(SRT.encode("latin-1"))
-    with pytest.raises(SubtitleError, match=r"given\.srt: .*can't decode byte"):
+    with pytest.raises(SubtitleError, match=r"given\.srt: .*byte .* is not UTF-8"):
         make(sound, subtitles=[export.Subtitles(path, "es")])
 
 

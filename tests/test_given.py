@@ -6,11 +6,11 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from workbench import activity
-from workbench.engines import cues
-from workbench.engines.cues import Line
 from workbench.engines.given import RttmTurns, SubtitleLines, SubtitleTurns, SubtitleWords, aligned
 from workbench.errors import SubtitleError
 from workbench.records import Draft, Segment, Table, Turn
+from workbench.subtitles import reading
+from workbench.subtitles.reading import Line
 
 SR = 16000
 MINUTE = np.zeros(60 * SR, np.float32)
@@ -144,7 +144,7 @@ def test_another_number_of_speakers_than_people_say_is_refused(folder):
 def test_a_speaker_who_falls_in_has_the_floor():
     long = Line(1, 0, 10_000, "anna", "and so it goes on and on without an end")
     short = Line(2, 4000, 5000, "ben", "but why")
-    assert cues.apart([long, short], where="x") == [
+    assert reading.apart([long, short], where="x") == [
         (long, [(0, 4000), (5000, 10_000)]),
         (short, [(4000, 5000)]),
     ]
@@ -296,7 +296,7 @@ def test_lines_that_overlap_get_time_of_their_own():
     def check(rows):
         found = [Line(n, a, a + length, "", "x" * size) for n, (a, length, size) in enumerate(rows)]
         try:
-            timed = cues.apart(found, where="x")
+            timed = reading.apart(found, where="x")
         except SubtitleError:
             return
         assert sorted(line.cue for line, _ in timed) == [line.cue for line in found]

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 import langcodes
 import regex
 
-from workbench import params
+from workbench import params, writing
 from workbench.errors import GlossaryError, RecordError
 from workbench.records import parse
 
@@ -35,8 +35,8 @@ LONGEST_TERM = 200  # characters
 MOST_ENTRIES = 2000
 SEARCH_SECONDS = 10  # escaped terms need far less
 
-UNSPACED = r"[\p{Han}\p{Hiragana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-LETTER = rf"[[\w\p{{M}}]--{UNSPACED}]"
+# Japanese prose writes each foreign word in Katakana, so that it ends where they do
+LETTER = rf"[[\w\p{{M}}]--[{writing.UNSPACED_SCRIPTS}--[\p{{Katakana}}ー]]]"
 LEFT_EDGE = rf"(?:(?<!{LETTER})|(?!{LETTER}))"
 RIGHT_EDGE = rf"(?!\p{{M}})(?:(?<!{LETTER})|(?!{LETTER}|['’](?!s(?!\w))\w))"
 SENTENCE_START = regex.compile(r"(?:^|[.!?…])[\s\"'“”«»¿¡(—–-]*$")

@@ -212,7 +212,7 @@ def top_issues(
 
 def escape(text: str) -> str:
     """Return a text that Markdown shows as it is, on one line."""
-    return MARKDOWN.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
+    return MARKDOWN.sub(r"\\\1", html.escape(writing.one_line(text), quote=False))
 
 
 def files(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, Literal
 
 import langcodes
@@ -21,9 +22,13 @@ Unit = Literal["characters", "syllables", "morae"]
 SPOKEN = regex.compile(r"[\p{L}\p{N}]")
 GRAPHEME = regex.compile(r"\X")
 BOUNDARY = regex.compile(r"(?w)\b", regex.VERSION1)
-UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+# scripts that put no space between words, as a set for a regular expression
+UNSPACED_SCRIPTS = r"[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+UNSPACED = regex.compile(UNSPACED_SCRIPTS)
+BREAK = regex.compile(r"\p{Cc}")
 HAN, HANGUL = regex.compile(r"\p{Han}"), regex.compile(r"\p{Hangul}")
 KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}ー]")
+SENTENCE_END = regex.compile(r"""[.!?…]+["'»”’)]*\s+|[。！？]+[」』”’）]*\s*""")
 SMALL_KANA = regex.compile(r"[ぁぃぅぇぉゃゅょゎァィゥェォャュョヮ]")  # one mora with the kana before
 HAN_MORAE = 2  # of a Han character read in Japanese, on average
 LETTERS = 20  # fewer say too little of their language
@@ -42,6 +47,25 @@ def words(text: str) -> list[str]:
         if SPOKEN.search(piece):
             found += GRAPHEME.findall(piece) if UNSPACED.search(piece) else [piece]
     return found
+
+
+def one_line(text: str) -> str:
+    r"""Return a text as one line: each run of white space and control characters as one space.
+
+    >>> one_line(" two\nlines\x00 ")
+    'two lines'
+    """
+    return " ".join(BREAK.sub(" ", text).split())
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a text, each with the space after it, so that they join to the text.
+
+    >>> sentences("Who? Me.")
+    ['Who? ', 'Me.']
+    """
+    ends = [match.end() for match in SENTENCE_END.finditer(text)]
+    return [text[a:b] for a, b in pairwise([0, *ends, len(text)]) if b > a]
 
 
 def length(text: str) -> tuple[int, Unit]:

@@ -29,6 +29,7 @@ from typing import IO
 import langcodes
 import regex
 
+from workbench import writing
 from workbench.errors import EngineError, LanguageError
 from workbench.params import Count
 from workbench.records import Draft
@@ -190,7 +191,7 @@ def reading(line: str, answer: str) -> tuple[str, tuple[str, ...]]:
     text = answer.removesuffix(ANSWER_END)
     text = BEHIND_UNKNOWN.sub(lambda word: word[0] if word[0] in line else word[0].lower(), text)
     text = ANSWER.sub(read, text).translate(REVEALED)
-    text = " ".join(text.split())
+    text = writing.one_line(text)
     if not text:
         return line, tuple(regex.findall(r"[\w\p{M}]+", line))
     heard = line.islower() and line[-1:].isalnum()

@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 import langcodes
 
 from workbench.engines import models
-from workbench.engines.cues import sentences
 from workbench.engines.models import devices
 from workbench.errors import EngineError, LanguageError
 from workbench.params import Count
 from workbench.records import Draft, LongLine
+from workbench.writing import sentences
 
 log = logging.getLogger(__name__)
 

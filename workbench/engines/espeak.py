@@ -13,7 +13,6 @@ import hashlib
 import re
 import shutil
 import subprocess
-import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
+from workbench import writing
 from workbench.audio import Sound
 from workbench.engines import languages
 from workbench.errors import EngineError, SpeechError
@@ -159,7 +159,7 @@ def program() -> str:
 
 def plain(text: str) -> str:
     """Return the text on one line without control characters, which the program takes as commands."""
-    return " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in text).split())
+    return writing.one_line(text)
 
 
 def refuse_open_brackets(text: str) -> None:

@@ -1,6 +1,6 @@
 """What people gave beside the film: subtitles as transcript, turns or translation, and RTTM turns.
 
-The files lie in the ``given`` folder of the episode or the dub. `workbench.engines.cues` says how
+The files lie in the ``given`` folder of the episode or the dub. `workbench.subtitles.reading` says how
 subtitles are read.
 """
 
@@ -14,12 +14,12 @@ from decimal import Decimal
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from workbench import activity, audio
+from workbench import activity, audio, writing
 from workbench.audio import Sound
-from workbench.engines import cues
-from workbench.engines.cues import Line
 from workbench.errors import SubtitleError
 from workbench.records import Draft, Segment, Table, Turn, Word
+from workbench.subtitles import reading
+from workbench.subtitles.reading import Line
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ class _Given:
         return None
 
     def _lines(self, stem: str) -> tuple[str, list[Line]]:
-        path = cues.find(self.given, stem, cues.SUBTITLES)
-        found, dropped = cues.lines(cues.read(path), suffix=path.suffix.lower(), where=path.name)
+        path = reading.find(self.given, stem, reading.SUBTITLES)
+        found, dropped = reading.lines(reading.read(path), suffix=path.suffix.lower(), where=path.name)
         log.info("subtitles_read file=%s lines=%d not_speech=%d", path.name, len(found), dropped)
         return path.name, found
 
@@ -74,12 +74,12 @@ class SubtitleWords(_Given):
         where, found = self._lines("transcript")
         within = _within(found, audio.milliseconds(len(speech), sr=sr), where=where)
         words: list[Word] = []
-        for line, own in cues.apart(within, where=where):
+        for line, own in reading.apart(within, where=where):
             spoken = activity.intersection(own, spans)
-            roomy = activity.duration(spoken) >= cues.FASTEST_MS * len(line.text)
-            for start, end, text in cues.spread(line.text.split(), spoken if roomy else own):
+            roomy = activity.duration(spoken) >= reading.FASTEST_MS * len(line.text)
+            for start, end, text in reading.spread(line.text.split(), spoken if roomy else own):
                 if end <= start:
-                    raise cues.fault(
+                    raise reading.fault(
                         where, line.cue, line.start, "is too short for its words", "Lengthen it."
                     )
                 words.append(Word(start, end, text, None, self.name))
@@ -107,9 +107,9 @@ class SubtitleTurns(_Given):
         for line in within:
             if not line.speaker:
                 do = "Name it as <v Name>, actor or NAME:, or choose another diarize engine."
-                raise cues.fault(where, line.cue, line.start, f"names no speaker of {line.text!r}", do)
+                raise reading.fault(where, line.cue, line.start, f"names no speaker of {line.text!r}", do)
         _check_speakers(where, {line.speaker for line in within}, speakers)
-        timed = cues.apart(within, where=where)
+        timed = reading.apart(within, where=where)
         turns = [Turn(a, b, line.speaker, self.name) for line, own in timed for a, b in own]
         yield from sorted(turns, key=lambda turn: turn.start)
 
@@ -132,9 +132,9 @@ class RttmTurns(_Given):
             For a line that is no such record, turns of several recordings, a turn beyond the sound's
             end, or another number of speakers than the `speakers` that are said to speak.
         """
-        path, length = cues.find(self.given, "turns", (".rttm",)), audio.milliseconds(len(speech), sr=sr)
+        path, length = reading.find(self.given, "turns", (".rttm",)), audio.milliseconds(len(speech), sr=sr)
         turns, recordings = [], set()
-        for number, row in enumerate(cues.read(path).splitlines(), start=1):
+        for number, row in enumerate(reading.read(path).splitlines(), start=1):
             fields = row.split()
             if not fields or fields[0] != "SPEAKER":
                 continue
@@ -195,7 +195,7 @@ def aligned(found: Sequence[Line], segments: Sequence[Segment], *, where: str) -
         For a segment without a line, a line without a segment, and a line with fewer words than
         segments.
     """
-    timed = cues.apart(found, where=where)
+    timed = reading.apart(found, where=where)
     takers = [_takers(own, segments) for _, own in timed]
     for n, segment in enumerate(segments):
         if not any(n in taken for taken in takers):
@@ -203,7 +203,7 @@ def aligned(found: Sequence[Line], segments: Sequence[Segment], *, where: str) -
             best = max(range(len(timed)), key=shared.__getitem__, default=-1)
             if best < 0 or not shared[best]:
                 raise SubtitleError(
-                    f"translate the line at {cues.clock(segment.start)} from {where}",
+                    f"translate the line at {reading.clock(segment.start)} from {where}",
                     f"no cue lies at {segment.text!r}",
                     "Add one, or correct the times.",
                 )
@@ -212,7 +212,7 @@ def aligned(found: Sequence[Line], segments: Sequence[Segment], *, where: str) -
     for (line, _), taken in zip(timed, takers, strict=True):
         if not taken:
             do = "Remove it, or correct its times or the transcript."
-            raise cues.fault(where, line.cue, line.start, f"lies where nobody speaks: {line.text!r}", do)
+            raise reading.fault(where, line.cue, line.start, f"lies where nobody speaks: {line.text!r}", do)
         for n, text in zip(taken, _divided(line, [segments[n] for n in taken], where=where), strict=True):
             texts[n].append(text)
     return [" ".join(text) for text in texts]
@@ -235,12 +235,12 @@ def _takers(own: Sequence[activity.Span], segments: Sequence[Segment]) -> list[i
 
 def _divided(line: Line, segments: Sequence[Segment], *, where: str) -> list[str]:
     """Divide a line's text among its segments, in proportion to their durations."""
-    units = cues.sentences(line.text)
+    units = writing.sentences(line.text)
     if len(units) < len(segments):
         units = re.findall(r"\S+\s*", line.text)
     if len(units) < len(segments):
         found = f"has fewer words than the {len(segments)} lines that it spans: {line.text!r}"
-        raise cues.fault(where, line.cue, line.start, found, "Divide it.")
+        raise reading.fault(where, line.cue, line.start, found, "Divide it.")
     said = list(accumulate((len(unit) for unit in units), initial=0))
     lasts = list(accumulate((s.end - s.start for s in segments), initial=0))
     edges = [0]
@@ -255,8 +255,8 @@ def _divided(line: Line, segments: Sequence[Segment], *, where: str) -> list[str
 def _within(found: Sequence[Line], length: int, *, where: str) -> list[Line]:
     for line in found:
         if line.start >= length:
-            beyond = f"starts after the sound's end at {cues.clock(length)}"
-            raise cues.fault(where, line.cue, line.start, beyond, "Give the subtitles of this film.")
+            beyond = f"starts after the sound's end at {reading.clock(length)}"
+            raise reading.fault(where, line.cue, line.start, beyond, "Give the subtitles of this film.")
     return [replace(line, end=min(line.end, length)) for line in found]
 
 

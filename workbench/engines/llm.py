@@ -311,7 +311,7 @@ class _Scene:
     def _judged(self, answer: _Answer, ids: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
         found, faults = {}, {}
         times = Counter(line.id for line in answer.lines)
-        texts = {line.id: " ".join(line.text.split()) for line in answer.lines}
+        texts = {line.id: writing.one_line(line.text) for line in answer.lines}
         for id in ids:
             fault = (
                 "no translation came" if id not in texts

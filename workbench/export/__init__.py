@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import langcodes
-import pysubs2
 
-from workbench import audio, loudness, media
+from workbench import audio, loudness, media, subtitles
 from workbench.audio import Kept, Keyed
 from workbench.content import address, of_code
-from workbench.errors import MediaError, SubtitleError
+from workbench.errors import MediaError
 from workbench.export import aac
-from workbench.records import Loudness, Probe, Product, Stream
+from workbench.records import Cue, Loudness, Probe, Product, Stream, Table
+from workbench.subtitles import reading
 
 # What players expect inside MP4; anything else is copied into Matroska alone.
 MP4_PICTURES = {"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video"}
@@ -51,7 +51,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Subtitles:
-    """A subtitle file that becomes a track: SRT, VTT or ASS in UTF-8."""
+    """A subtitle file that becomes a track, of a form and encoding that `reading` knows."""
 
     path: Path
     language: str  # BCP 47
@@ -253,19 +253,13 @@ def _product(
 def _clipped(film: Film, folder: Path) -> Iterator[Subtitles]:
     """Yield the subtitles as SRT files in `folder`, none beyond the film; a file without cues is left out."""
     for n, each in enumerate(film.subtitles):
-        try:
-            kind = pysubs2.formats.get_format_identifier(each.path.suffix)
-            cues = pysubs2.load(str(each.path), encoding="utf-8-sig", format_=kind)
-        except (pysubs2.Pysubs2Error, ValueError) as error:
-            raise SubtitleError(
-                f"read {each.path.name}", str(error), "Save it as SRT, VTT or ASS in UTF-8."
-            ) from error
-        cues.events = [cue for cue in cues if not cue.is_comment and cue.start < film.probe.duration]
-        for cue in cues:
-            cue.end = min(cue.end, film.probe.duration)
-        if cues.events:
+        text, suffix = reading.read(each.path), each.path.suffix.lower()
+        shown = reading.cues(text, suffix=suffix, where=each.path.name)
+        length = film.probe.duration
+        cues = [Cue("", cue.start, min(cue.end, length), cue.text) for cue in shown if cue.start < length]
+        if cues:
             path = folder / f"{n}.srt"
-            cues.save(str(path), encoding="utf-8")
+            path.write_text(subtitles.render(Table(Cue, cues), kind="srt"), encoding="utf-8")
             yield Subtitles(path, each.language)
 
 

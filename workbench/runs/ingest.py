@@ -212,7 +212,7 @@ def _new(path: Path, text: str) -> None:
 
 def _names_speakers(subtitles: Path) -> bool:
     """Say whether every line of a file names who speaks; raises `WorkbenchError` where it cannot be used."""
-    from workbench.engines import cues
+    from workbench.subtitles import reading
 
     if subtitles.suffix.lower() not in SUBTITLES or not subtitles.is_file():
         raise LibraryError(
@@ -220,7 +220,7 @@ def _names_speakers(subtitles: Path) -> bool:
             "not a file ending in " + ", ".join(SUBTITLES),
             "Give an SRT, VTT or ASS file.",
         )
-    found, _ = cues.lines(cues.read(subtitles), suffix=subtitles.suffix.lower(), where=subtitles.name)
+    found, _ = reading.lines(reading.read(subtitles), suffix=subtitles.suffix.lower(), where=subtitles.name)
     return bool(found) and all(line.speaker for line in found)
 
 

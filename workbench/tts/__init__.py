@@ -22,7 +22,7 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 import numpy as np
 
-from workbench import audio, review
+from workbench import audio, review, writing
 from workbench.audio import Reference, Sound
 from workbench.errors import SpeechError
 from workbench.fit import timing
@@ -316,8 +316,7 @@ def _kept(
 
 def normal(text: str) -> str:
     """Return a text in the one form in which it is spoken and looked up: NFC, on one line."""
-    plain = "".join(" " if unicodedata.category(c) == "Cc" else c for c in unicodedata.normalize("NFC", text))
-    return " ".join(plain.split())
+    return writing.one_line(unicodedata.normalize("NFC", text))
 
 
 def unbracketed(text: str) -> str:

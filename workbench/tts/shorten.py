@@ -173,7 +173,7 @@ def _offers(
             raise EngineError(f"{asked}: {error.asked}", error.found, error.do) from error
         if len(found) != len(batch):
             raise EngineError(asked, f"{len(found)} texts came back", "Use another engine, or rounds: 0.")
-        yield from (" ".join(text.split()) for text in found)
+        yield from map(writing.one_line, found)
 
 
 def _fault(line: LongLine, text: str, glossary: Glossary, *, target: str) -> str:

@@ -15,10 +15,10 @@ from xml.etree.ElementTree import ParseError
 
 import msgspec
 
-from workbench import review
+from workbench import review, writing
 from workbench.errors import RecordError
 from workbench.review import Line
-from workbench.review.sheets.rows import Row, flat, rows, seen_of
+from workbench.review.sheets.rows import Row, rows, seen_of
 
 COLUMNS = ("id", "start", "end", "speaker", "source", "target", "verdict", "note", "seen")
 LONGEST_CELL = 5_000  # characters
@@ -62,7 +62,7 @@ def _read(cells: Mapping[str, str], *, where: str) -> Row:
     for name in COLUMNS[:-1]:
         _check_length(cells[name], where=f"{where}, {name}")
     start, end = (_ms(cells[name], where=f"{where}, {name}") for name in ("start", "end"))
-    words = {name: flat(cells[name]) for name in ("id", "speaker", "source", "target", "note")}
+    words = {name: writing.one_line(cells[name]) for name in ("id", "speaker", "source", "target", "note")}
     verdict = cells["verdict"].strip().lower()
     return Row(start=start, end=end, verdict=verdict, seen=cells["seen"].strip(), **words)
 
@@ -227,7 +227,7 @@ def from_srt(text: str, lines: Mapping[str, Line], *, dub: str, where: str) -> l
                 f"read {place}", f"{parts[0][:40]!r} is no line of times", "Remove empty lines inside a text."
             )
         start, end = (_ms(times[name], where=place) for name in ("start", "end"))
-        said = flat(" ".join(parts[1:]))
+        said = writing.one_line(" ".join(parts[1:]))
         _check_length(said, where=place)
         tag = TAG.match(said)
         said = said[tag.end() :] if tag else said

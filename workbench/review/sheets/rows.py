@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from workbench import review
+from workbench import review, writing
 from workbench.errors import RecordError
 from workbench.records import Decision, from_json
 from workbench.review import Anchor, Line
@@ -72,19 +71,14 @@ def rows(lines: Mapping[str, Line], *, dub: str) -> list[Row]:
 def _row(line: Line, *, dub: str) -> Row:
     verdict = line.state if line.state in VERDICTS else ""
     segment = line.segment
-    texts = (flat(segment.speaker), flat(line.source), flat(line.text))
-    cells = (segment.start, segment.end, *texts, verdict)
+    speaker, source, target = map(writing.one_line, (segment.speaker, line.source, line.text))
+    cells = (segment.start, segment.end, speaker, source, target, verdict)
     after: dict[str, list[str]] = {}
     for one in line.decisions:
         after.setdefault(review.slot(one.decision), []).append(review.identity(one.decision))
     decided = {thing: tuple(sorted(names)) for thing, names in after.items()}
     seen = Seen(dub, Anchor.of(segment), cells, decided)
     return Row(line.id, *cells, "", msgspec.json.encode(seen).decode())
-
-
-def flat(text: str) -> str:
-    """Return a text on one line, without control characters."""
-    return " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in text).split())
 
 
 def decisions(

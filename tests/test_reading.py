@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.engines import cues
+from workbench import writing
 from workbench.errors import SubtitleError
+from workbench.subtitles import reading
 
 
 def srt(*texts):
@@ -25,13 +26,13 @@ def ass(*rows):
 
 
 def said(text, suffix=".srt"):
-    found, _ = cues.lines(text, suffix=suffix, where="film" + suffix)
+    found, _ = reading.lines(text, suffix=suffix, where="film" + suffix)
     return [(line.speaker, line.text) for line in found]
 
 
 def refused(text, match, suffix=".srt"):
     with pytest.raises(SubtitleError, match=match):
-        cues.lines(text, suffix=suffix, where="film" + suffix)
+        reading.lines(text, suffix=suffix, where="film" + suffix)
 
 
 # files
@@ -41,14 +42,14 @@ def refused(text, match, suffix=".srt"):
 def test_the_encodings_that_name_themselves_are_read(tmp_path, encoding):
     path = tmp_path / "film.srt"
     path.write_bytes("¿Qué tal, Łukasz? 你好".encode(encoding))
-    assert cues.read(path) == "¿Qué tal, Łukasz? 你好"
+    assert reading.read(path) == "¿Qué tal, Łukasz? 你好"
 
 
 def test_another_encoding_is_refused_with_the_byte_and_the_way_out(tmp_path):
     path = tmp_path / "film.srt"
     path.write_bytes("¡Qué!".encode("windows-1252"))
     with pytest.raises(SubtitleError, match=r"film.srt: byte 0 is not UTF-8.*iconv -f WINDOWS-1252"):
-        cues.read(path)
+        reading.read(path)
 
 
 @pytest.mark.parametrize("data", ["Hello".encode("utf-16-le"), b"Hel\0lo", b"\xff\xfeH\0e"])
@@ -56,21 +57,21 @@ def test_bytes_that_are_no_text_are_refused(tmp_path, data):
     path = tmp_path / "film.srt"
     path.write_bytes(data)
     with pytest.raises(SubtitleError, match=r"byte \d+ is not (text|UTF-16)"):
-        cues.read(path)
+        reading.read(path)
 
 
 @pytest.mark.parametrize("data", [b"", b" \n\n"])
 def test_an_empty_file_is_refused(tmp_path, data):
     (tmp_path / "film.srt").write_bytes(data)
-    with pytest.raises(SubtitleError, match="it is empty"):
-        cues.read(tmp_path / "film.srt")
+    with pytest.raises(SubtitleError, match="it has 0 cues"):
+        reading.lines(reading.read(tmp_path / "film.srt"), suffix=".srt", where="film.srt")
 
 
 def test_a_file_beyond_any_film_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(cues, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(reading, "MOST_BYTES", 2**20)
     (tmp_path / "film.srt").write_bytes(b"a" * (2**20 + 1))
     with pytest.raises(SubtitleError, match="larger than 1 MiB"):
-        cues.read(tmp_path / "film.srt")
+        reading.read(tmp_path / "film.srt")
 
 
 # times
@@ -120,7 +121,7 @@ def test_a_file_without_cues_is_refused(text, suffix):
 
 
 def test_more_cues_than_a_film_has_are_refused(monkeypatch):
-    monkeypatch.setattr(cues, "MOST_CUES", 2)
+    monkeypatch.setattr(reading, "MOST_CUES", 2)
     refused(srt("a", "b", "c"), "it has 3 cues")
 
 
@@ -165,7 +166,7 @@ def test_a_blank_row_ends_no_cue_of_srt():
 
 
 def test_sounds_and_music_are_dropped_and_counted():
-    found, dropped = cues.lines(
+    found, dropped = reading.lines(
         srt("[door slams]", "♪ la la ♪", "(sighs)", "...", "[softly] Come in.", "He (the cat) left."),
         suffix=".srt",
         where="film.srt",
@@ -222,7 +223,7 @@ def test_a_name_is_the_same_however_it_is_spaced():
 
 def test_sentences_join_to_their_text():
     text = "Hi there! How are you?” «Fine…» そうだ。行こう。 end"
-    parts = cues.sentences(text)
+    parts = writing.sentences(text)
     assert parts == ["Hi there! ", "How are you?” ", "«Fine…» ", "そうだ。", "行こう。 ", "end"]
     assert "".join(parts) == text
 
@@ -231,7 +232,7 @@ def test_sentences_join_to_their_text():
 def test_any_text_in_a_cue_is_read_or_refused(text):
     for suffix, whole in ((".srt", srt(text)), (".vtt", vtt(f"00:01.000 --> 00:02.000\n{text}"))):
         try:
-            found, _ = cues.lines(whole, suffix=suffix, where="x")
+            found, _ = reading.lines(whole, suffix=suffix, where="x")
         except SubtitleError:
             continue
         assert all(line.text == " ".join(line.text.split()) != "" for line in found)
@@ -244,6 +245,6 @@ def test_any_text_in_a_cue_is_read_or_refused(text):
 )
 def test_no_word_of_plain_speech_is_lost(words):
     rows = [" ".join(words[:4]), " ".join(words[4:])]
-    found, _ = cues.lines(srt("\n".join(rows), "end"), suffix=".srt", where="x")
+    found, _ = reading.lines(srt("\n".join(rows), "end"), suffix=".srt", where="x")
     kept = " ".join(line.text for line in found).split()
     assert [word for word in kept if word != "-"] == [*(word for word in words if word != "-"), "end"]

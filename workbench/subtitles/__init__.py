@@ -21,6 +21,7 @@ import msgspec
 import pysubs2
 import regex
 
+from workbench import writing
 from workbench.errors import SubtitleError
 from workbench.params import Count, Positive
 from workbench.records import Cue, Placement, Table, Translation
@@ -34,7 +35,6 @@ AFTER_CLAUSE, AFTER_WORD = 0.05, 0.2
 LOOKALIKES = str.maketrans({"{": "(", "}": ")", "<": "‹", ">": "›", "\\": "∖"})
 CONTROL = regex.compile(r"[\p{Cc}--\s]", regex.V1)
 SPACE = regex.compile(r"[\s--[\u00a0\u2007\u202f]]+", regex.V1)  # a no-break space is no place to break
-UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 NEVER_FIRST = regex.compile(r"[\p{Pe}\p{Pf}\p{Po}ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ々]")
 NEVER_LAST = regex.compile(r"[\p{Ps}\p{Pi}]")
 SENTENCE_END = regex.compile(r"[.!?…。！？؟।]\W*$")
@@ -185,7 +185,7 @@ def _atoms(text: str, *, most: int) -> Iterator[Atom]:
     for number, word in enumerate(text.split(" ") if text else ()):
         space, piece, last = " " if number else "", "", ""
         for character in regex.findall(r"\X", word):
-            unspaced = UNSPACED.match(last) or UNSPACED.match(character)
+            unspaced = writing.UNSPACED.match(last) or writing.UNSPACED.match(character)
             kept = NEVER_LAST.match(last) or NEVER_FIRST.match(character)
             full = columns(piece) + columns(character) > most
             if piece and (full or (unspaced and not kept)):

@@ -23,7 +23,7 @@ from itertools import accumulate, pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench import activity
+from workbench import activity, writing
 from workbench.errors import SubtitleError
 
 if TYPE_CHECKING:
@@ -48,7 +48,22 @@ MUSIC = re.compile(r"[♩♪♫♬]")
 DASH = re.compile(r"\s*[-‐‑–—]+\s*(?=[^\s\d])")
 NAME = re.compile(r"\s*([^\W\d_][^:：\n]{0,39})(?::(?=\s|$)|：)\s*")
 PARENTHESES = re.compile(r"\([^()]*\)")
-SENTENCE_END = re.compile(r"""[.!?…]+["'»”’)]*\s+|[。！？]+[」』”’）]*\s*""")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one cue of a file shows."""
+
+    number: int  # which of the file, from 1
+    start: int
+    end: int
+    actor: str  # of an ASS event; "" elsewhere
+    marked: str  # its rows, with the tags that are left
+
+    @property
+    def text(self) -> str:
+        """Its rows as they are read, without tags."""
+        return html.unescape(TAG.sub("", self.marked)).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +93,12 @@ def find(given: Path | None, stem: str, suffixes: Sequence[str]) -> Path:
 def read(path: Path) -> str:
     """Return the text of a file in UTF-8, or in UTF-16 with a byte order mark.
 
-    Raises `SubtitleError` for any other encoding, naming the byte, and for a file that is empty or
-    larger than 8 MiB.
+    Raises `SubtitleError` for any other encoding, naming the byte, and for a file larger than 8 MiB.
     """
     with path.open("rb") as file:
         data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES or not data.strip():
-        found = "it is empty" if not data.strip() else f"it is larger than {MOST_BYTES // 2**20} MiB"
+    if len(data) > MOST_BYTES:
+        found = f"it is larger than {MOST_BYTES // 2**20} MiB"
         raise SubtitleError(f"read {path.name}", found, "Give the text of this film alone.")
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
@@ -101,35 +115,48 @@ def _encoding(path: Path, byte: int, expected: str) -> SubtitleError:
     return SubtitleError(f"read {path.name}", f"byte {byte} is not {expected}", do)
 
 
-def lines(text: str, *, suffix: str, where: str) -> tuple[list[Line], int]:
-    """Return what a subtitle text says, in order of start, and how many parts of it are no speech.
+def cues(text: str, *, suffix: str, where: str) -> list[Shown]:
+    """Return what a subtitle text shows, in the order of the file, without comments and drawings.
 
     Raises `SubtitleError` naming the cue and its time, or the line that cannot be read.
     """
-    found: list[Line] = []
-    dropped = 0
+    if suffix not in SUBTITLES:
+        raise SubtitleError(f"read {where}", f"{suffix!r} is no format of subtitles", f"Give {SUBTITLES}.")
+    found = []
     events = _events(text, suffix=suffix, where=where)
-    if not 0 < len(events) <= MOST_CUES:
-        raise SubtitleError(
-            f"read {where}", f"it has {len(events)} cues", f"Give a file of 1 to {MOST_CUES} cues."
-        )
-    for cue, event in enumerate(events, start=1):
+    if len(events) > MOST_CUES:
+        raise SubtitleError(f"read {where}", f"it has {len(events)} cues", f"Give at most {MOST_CUES}.")
+    for number, event in enumerate(events, start=1):
         if event.is_comment:
             continue
         if event.start < 0 or event.end < event.start:
             why = f"starts before the film or ends before it starts, at {clock(event.end)}"
-            raise fault(where, cue, event.start, why, "Correct its times.")
+            raise fault(where, number, event.start, why, "Correct its times.")
         if len(event.text) > MOST_CHARACTERS:
-            raise fault(where, cue, event.start, f"has {len(event.text)} characters", "Divide it.")
-        if event.is_drawing:
-            continue
-        for speaker, said in _parts(event.name.strip(), event.plaintext):
+            raise fault(where, number, event.start, f"has {len(event.text)} characters", "Divide it.")
+        if not event.is_drawing:
+            found.append(Shown(number, event.start, event.end, event.name.strip(), event.plaintext))
+    return found
+
+
+def lines(text: str, *, suffix: str, where: str) -> tuple[list[Line], int]:
+    """Return what a subtitle text says, in order of start, and how many parts of it are no speech.
+
+    Raises `SubtitleError` as `cues` does, for a text without a cue and for speech in a cue of no length.
+    """
+    found: list[Line] = []
+    dropped = 0
+    shown = cues(text, suffix=suffix, where=where)
+    if not shown:
+        raise SubtitleError(f"read {where}", "it has 0 cues", "Give the subtitles of this film.")
+    for cue in shown:
+        for speaker, said in _parts(cue.actor, cue.marked):
             if not any(letter.isalnum() for letter in said):
                 dropped += 1
-            elif event.end == event.start:
-                raise fault(where, cue, event.start, "lasts no time", "Give it an end.")
+            elif cue.end == cue.start:
+                raise fault(where, cue.number, cue.start, "lasts no time", "Give it an end.")
             else:
-                found.append(Line(cue, event.start, event.end, speaker, said))
+                found.append(Line(cue.number, cue.start, cue.end, speaker, said))
     return sorted(found, key=lambda line: line.start), dropped
 
 
@@ -191,7 +218,7 @@ def _parts(actor: str, plain: str) -> Iterator[tuple[str, str]]:
     """Yield (speaker, text) of a cue; the text is empty where it is no speech."""
     before, *voices = VOICE.split(plain)
     for voice, chunk in [(actor, before), *zip(voices[::2], voices[1::2], strict=True)]:
-        label = " ".join(voice.split())
+        label = writing.one_line(voice)
         said: list[tuple[str, list[str]]] = [(label, [])]
         for row in SOUND.sub(" ", html.unescape(TAG.sub("", chunk))).splitlines():
             dash = DASH.match(row)
@@ -199,9 +226,9 @@ def _parts(actor: str, plain: str) -> Iterator[tuple[str, str]]:
             name = NAME.match(rest)
             named = name is not None and name[1] == name[1].upper()
             if dash or named:
-                said.append((" ".join(name[1].split()) if name and named else label, []))
+                said.append((writing.one_line(name[1]) if name and named else label, []))
             said[-1][1].append(rest[name.end() :] if name and named else rest)
-        parts = [(speaker, " ".join(" ".join(rows).split())) for speaker, rows in said if rows]
+        parts = [(speaker, writing.one_line(" ".join(rows))) for speaker, rows in said if rows]
         for speaker, text in parts:
             silent = MUSIC.search(text) or PARENTHESES.fullmatch(text)
             yield speaker, "" if silent else text
@@ -269,12 +296,6 @@ def spread(texts: Sequence[str], spans: Sequence[activity.Span]) -> list[tuple[i
         times = [start + (end - start) * edge // max(1, edges[-1]) for edge in edges]
         result += [(a, b, text) for (a, b), text in zip(pairwise(times), group, strict=True)]
     return result
-
-
-def sentences(text: str) -> list[str]:
-    """Return the sentences of a text, each with the space after it, so that they join to the text."""
-    ends = [match.end() for match in SENTENCE_END.finditer(text)]
-    return [text[a:b] for a, b in pairwise([0, *ends, len(text)]) if b > a]
 
 
 def clock(ms: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -72,9 +73,14 @@ def interrupted(folder: Path, *arguments: str, when: Callable[[], bool]) -> int:
 
 
 def ran(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the stages that DVC ran."""
-    lines = done.stdout.splitlines()
-    return [line.split("'")[1] for line in lines if line.startswith("Running stage ")]
+    """Return the stages that DVC ran, as ``stage key``, in order; but not what writes down their options."""
+    found = re.findall(r"^Running stage '(?:data/(.*)/dvc\.yaml:)?([^']*)'", done.stdout, re.M)
+    stages = []
+    for episode, name in found:
+        stage, _, dub = name.partition("-")
+        if stage != "options":
+            stages.append(" ".join(filter(None, (stage, "/".join(filter(None, (episode, dub)))))))
+    return stages
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ import pytest
 
 from tests import episodes
 from tests.test_panels import Clock, write
-from workbench import library, review, voices
+from workbench import cast, library, review
 from workbench.panels.casting import Casting, view
 from workbench.records import Casting as Cast
 from workbench.records import Clip, EngineVoice, Speaker, Table, Turn
@@ -67,18 +67,18 @@ def test_each_speaker_stands_with_the_voice_and_the_distance_to_the_others(desk)
 
 def test_a_choice_is_a_decision_that_the_voices_stage_takes(desk, dub):
     desk.do("choose", "S1", "f9")
-    found = voices.reviewed(review.read(dub.review("voices")), dub.read(Turn), engine="espeak")
-    assert voices.decided(found) == {"S1": "f9"}
+    found = cast.reviewed(review.read(dub.review("cast")), dub.read(Turn), engine="espeak")
+    assert cast.decided(found) == {"S1": "f9"}
     assert [row["chosen"] for row in desk.rows] == ["f9", ""]
-    assert list(dub.episode.review("voices")) == ["data/s/e/review/voices.jsonl"]
+    assert list(dub.review("cast")) == ["data/s/e/es/review/cast.jsonl"]
 
 
 def test_a_choice_stays_with_the_person_when_labels_change(desk, dub):
     desk.do("choose", "S1", "f9")
     swapped = {"S1": "S2", "S2": "S1"}
     turns = Table(Turn, [Turn(t.start, t.end, swapped[t.speaker], "e") for t in dub.read(Turn)])
-    found = voices.reviewed(review.read(dub.review("voices")), turns, engine="espeak")
-    assert voices.decided(found) == {"S2": "f9"}
+    found = cast.reviewed(review.read(dub.review("cast")), turns, engine="espeak")
+    assert cast.decided(found) == {"S2": "f9"}
 
 
 def test_the_next_choice_takes_the_place_of_another_persons_and_undo_brings_it_back(desk, dub):
@@ -104,7 +104,7 @@ def test_two_who_did_not_know_of_each_other_are_shown(dub):
 def test_an_unknown_voice_is_refused(desk, dub):
     desk.do("choose", "S1", "f7")
     assert "there is no such choice" in desk.message
-    assert len(review.read(dub.review("voices"))) == 0
+    assert len(review.read(dub.review("cast"))) == 0
 
 
 def test_clips_take_and_sample_are_served_as_files(serving, desk, root):

@@ -156,9 +156,9 @@ def test_one_edited_rule_of_the_style_guide_speaks_only_its_lines_again(project,
     memo = project / ".cache" / "takes"
     kept = len(list(memo.rglob("*.wav")))
     done = ran(workbench(project, "repro", KEY))
-    assert done[0] == f"translate@{KEY}"
-    assert f"tts@{KEY}" in done
-    assert f"qa@{KEY}" in done
+    assert done[0] == f"translate {KEY}"
+    assert f"tts {KEY}" in done
+    assert f"qa {KEY}" in done
     assert not any(stage.endswith(EPISODE) for stage in done), "a source-side stage ran"
     after = contents(dub.stage("tts"))
     changed = {Path(name).stem for name in before if name.endswith(".wav") and before[name] != after[name]}
@@ -176,7 +176,7 @@ def test_the_mixed_dub_is_one_wav_too_where_that_is_asked(project, dub):
     old = params.read_text()
     assert "wav: false" in old
     params.write_text(old.replace("wav: false", "wav: true"))
-    assert ran(workbench(project, "repro", KEY)) == [f"export@{KEY}", f"qa@{KEY}"]
+    assert ran(workbench(project, "repro", KEY)) == [f"export {KEY}", f"qa {KEY}"]
     assert "dub.wav" in {product.file for product in dub.read(Product)}
     parts = blocks.KeyedParts(dub.stage("mix") / "dub", kept={})
     whole = library.SoundFile(dub.stage("export") / "dub.wav")
@@ -187,15 +187,20 @@ def test_the_mixed_dub_is_one_wav_too_where_that_is_asked(project, dub):
     assert not (dub.stage("export") / "dub.wav").exists()
 
 
+def put_out(dub):
+    """Return what the stages of a dub put out; not what they were asked to do."""
+    return {name: content for name, content in contents(dub.folder).items() if name[:9] != ".options/"}
+
+
 def test_a_failing_stage_leaves_film_report_and_lock_as_they_were(project, dub):
-    before = contents(dub.folder)
+    before = put_out(dub)
     params = project / "params" / "mix.yaml"
     old = params.read_text()
     params.write_text(old + "  no_such_key: 1\n")
     done = workbench(project, "repro", KEY, check=False)
     assert done.returncode == 1
     assert "unknown key no_such_key" in done.stderr
-    assert contents(dub.folder) == before
+    assert put_out(dub) == before
     assert "failed" in workbench(project, "status", KEY).stdout
     assert "no_such_key" in (dub.reports / "mix.ipynb").read_text(), "the notebook is kept with its error"
     params.write_text(old)

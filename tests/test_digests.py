@@ -25,10 +25,13 @@ def told(project):
 
 
 def changed(project):
-    """Write again, and return the stages whose code is another now, beside what writes down their options."""
+    """Write again, and return the stages whose code is another now, beside the options and the page."""
     before = told(project)
     digests.write(project)
-    return {stage for stage, text in told(project).items() if text != before[stage]} - {digests.OPTIONS}
+    return {stage for stage, text in told(project).items() if text != before[stage]} - {
+        digests.OPTIONS,
+        "page",
+    }
 
 
 def edit(project, file, old, new):
@@ -40,7 +43,7 @@ def edit(project, file, old, new):
 
 def test_every_stage_has_its_notebook_and_its_module(project):
     found = told(project)
-    assert set(found) == {"demo", digests.OPTIONS, *library.STAGES}
+    assert set(found) == {*digests.OTHERS, *library.STAGES}
     for stage in library.STAGES:
         assert f"_{stage}.ipynb " in found[stage]
         assert f"workbench/{stage}.py " in found[stage] or f"workbench/{stage}/__init__.py " in found[stage]

@@ -1,8 +1,27 @@
 """Files kept by content: found again, never believed when damaged, and bounded."""
 
+import errno
 import os
+import shutil
+import subprocess
+import sys
 
+import pytest
+
+from workbench import library
+from workbench.errors import LibraryError
 from workbench.library import FileMemo, TextMemo, files
+
+ADDS = """
+import sys
+from pathlib import Path
+from workbench.library import Key, Library
+from workbench.runs import ingest
+root, who = Path(sys.argv[1]), sys.argv[2]
+for number in range(10):
+    ingest._list(Library(root), Key("s").child(f"e{who}{number}"), ["es"])
+    ingest._say(root, root / "facts.yaml", {"engines": {f"{who}{number}": "x"}}, new={"engines": {}})
+"""
 
 
 def written(path, text):
@@ -64,3 +83,44 @@ def test_what_another_process_took_away_meanwhile_is_no_fault(tmp_path):
     assert not here.exists()
     files.used(gone)
     assert not gone.exists()
+
+
+def test_four_processes_that_add_forty_films_leave_forty(tmp_path):
+    listing = tmp_path / "params/library.yaml"
+    listing.parent.mkdir()
+    listing.write_text("# ours\ns:\n")
+    command = [sys.executable, "-c", ADDS, str(tmp_path)]
+    adding = [subprocess.Popen([*command, who]) for who in "abcd"]
+    assert [each.wait() for each in adding] == [0] * 4
+    assert len(library.Library(tmp_path).names()["s"]) == 40
+    assert listing.read_text().startswith("# ours")
+    assert (tmp_path / "facts.yaml").read_text().count(": x") == 40
+
+
+def test_a_change_that_fails_or_changes_nothing_leaves_the_file(tmp_path):
+    path = tmp_path / "guide.yaml"
+    path.write_text("a: 1\n")
+    before = path.stat()
+
+    def failing(text):
+        raise LibraryError("change it", text, "Do not.")
+
+    with pytest.raises(LibraryError, match="a: 1"):
+        library.change(tmp_path, path, failing)
+    library.change(tmp_path, path, lambda text: text)
+    assert path.stat() == before
+    library.change(tmp_path, path, lambda text: text + "b: 2\n")
+    assert path.read_text() == "a: 1\nb: 2\n"
+
+
+@pytest.mark.parametrize("writing", ["copy", "write_bytes"])
+def test_a_disk_that_is_full_is_said_and_nothing_partial_stays(tmp_path, monkeypatch, writing):
+    def full(where, *_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    film, target = written(tmp_path / "a.mp4", "film"), written(tmp_path / "b.mp4", "earlier")
+    monkeypatch.setattr(*((shutil, "copyfile") if writing == "copy" else (type(film), "write_bytes")), full)
+    with pytest.raises(LibraryError, match=r"write b\.mp4: the disk is full"):
+        library.copy(film, target) if writing == "copy" else library.write_bytes(target, b"new")
+    assert target.read_text() == "earlier"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]

@@ -131,7 +131,11 @@ def test_code_outside_engines_names_no_engine():
 
 def test_dvc_has_one_stage_a_word():
     root = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
-    assert set(root) == {"code", "demo"}
+    assert set(root) == {"code", "demo", "page"}
+    assert set(root["page"]["deps"]) == {
+        "data/.code/page.txt",
+        *(f"reports/{name}" for name in library.Library(ROOT).names()),
+    }  # fmt: skip
     assert (*pipeline.SOURCE, *pipeline.TARGET) == STAGES
     assert root["code"]["deps"] == ["notebooks", "workbench"]
     assert set(root["demo"]["deps"]) == {"data/.code/demo.txt", "params/demo.yaml"}
@@ -144,13 +148,13 @@ def test_dvc_knows_everything_that_a_stage_reads(stage):
     missing = wanted - set(told)
     assert not missing, f"add to what {stage} reads in runs/pipeline.py: {sorted(missing)}"
     code = digests.cells(CODE.notebooks[stage])
-    logs = [name for name in ("segment", "voices", "translate", "tts") if f'review("{name}")' in code]
+    logs = [name for name in ("segment", "translate", "cast", "tts") if f'review("{name}")' in code]
     for name in logs:
         own = "" if name in SOURCE_STAGES else "{dub}/"
         assert f"{own}review/{name}.jsonl" in told or f"{own}review" in told
     assert ("style_guide()" in code) == (pipeline.GUIDES[0] in told)
     assert (".source" in code) == ("{source}" in told) or stage == "qa"
-    assert not (".given" in code and stage not in options.GIVEN) or stage == "separate"
+    assert not (".given" in code and stage not in options.GIVEN) or stage in ("separate", "cast")
 
 
 def test_the_pipeline_of_the_demo_is_what_its_template_gives():

@@ -739,7 +739,7 @@ def test_a_broken_log_is_named_and_nothing_is_lost(desk, dub):
 
 
 def test_a_dub_that_is_not_made_says_what_to_run(root):
-    with pytest.raises(LibraryError, match="workbench repro"):
+    with pytest.raises(LibraryError, match="workbench repro s/e/es"):
         Review(library.dub("s/e", "es", root), who="ana")
 
 

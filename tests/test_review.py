@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench import library, review, segment, translate, tts, voices
+from workbench import cast, library, review, segment, translate, tts
 from workbench.errors import RecordError, SpeechError
 from workbench.fit import timing
 from workbench.glossary import Guide, Pronunciation, Term
@@ -930,20 +930,20 @@ class TestVoices:
         line = review.Anchor(*span, "S1", "")
         at = "2026-01-01T00:00:00.000000Z"
         decision = review.make("cast", "S1", who=who, at=at, line=line, voice=voice, engine=engine)
-        return decision, voices.reviewed([decision], turns, engine="fake")
+        return decision, cast.reviewed([decision], turns, engine="fake")
 
     def test_a_reviewers_voice_goes_before_all_others(self):
         _, found = self.chosen()
-        opts = library.Place(ROOT, "s/e").options("voices", voices.Options)
+        opts = library.Place(ROOT, "s/e").options("cast", cast.Options)
         speakers = Table(Speaker, [Speaker(n, 1000, 120.0, 120.0, 120.0, (), "e") for n in ("S1", "S2")])
         catalogue = [
             EngineVoice("one", "", 120.0),
             EngineVoice("two", "", 220.0),
             EngineVoice("three", "", 90.0),
         ]
-        table = voices.cast(
-            speakers, catalogue, engine="fake", overrides={"S1": "three"}, opts=opts,
-            decided=voices.decided(found),
+        table = cast.cast(
+            speakers, catalogue, speaks=catalogue, engine="fake", overrides={"S1": "three"}, opts=opts,
+            decided=cast.decided(found),
         )  # fmt: skip
         assert (table[0].voice, table[0].by) == ("two", "review")
         assert (table[1].voice, table[1].by) == ("one", "pitch")
@@ -951,7 +951,7 @@ class TestVoices:
     def test_a_choice_follows_the_person_when_labels_change(self):
         swapped = Table(Turn, [Turn(0, 3000, "S2", "e"), Turn(3000, 6000, "S1", "e")])
         _, found = self.chosen(swapped)
-        assert voices.decided(found) == {"S2": "two"}
+        assert cast.decided(found) == {"S2": "two"}
         assert found[0].found.how == "moved"
 
     @pytest.mark.parametrize(
@@ -965,13 +965,13 @@ class TestVoices:
     def test_a_choice_that_fits_no_more_is_shown(self, changed, standing):
         _, found = self.chosen(**changed)
         assert [one.standing for one in found] == [standing]
-        assert voices.decided(found) == {}
+        assert cast.decided(found) == {}
 
     def test_two_people_with_different_voices_are_shown(self):
         log = [self.chosen(who=who, voice=voice)[0] for who, voice in (("ana", "one"), ("bob", "two"))]
-        found = voices.reviewed(log, self.TURNS, engine="fake")
+        found = cast.reviewed(log, self.TURNS, engine="fake")
         assert {one.standing for one in found} == {"conflict"}
-        scores = voices.miscast(log, self.TURNS, [Casting("S1", "two", "fake", None, "review")])
+        scores = cast.miscast(log, self.TURNS, [Casting("S1", "two", "fake", None, "review")])
         assert [(score.segment, score.check, score.verdict) for score in scores] == [
             ("", "review", "warn")
         ] * 2

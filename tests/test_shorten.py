@@ -40,6 +40,7 @@ from workbench.records import (
     Translation,
 )
 from workbench.runs import batch
+from workbench.runs.rerun import lines as lines_of
 from workbench.tts import shorten
 
 SR = 8000
@@ -482,7 +483,7 @@ class TestTheNotebooks:
         assert not dub.read(Budget)
         assert " ".join(dub.read(Cue)[1].text.split()) == SHORTER
 
-        [line] = [line for line in batch.lines(dub, []).values() if line.id == name]
+        [line] = [line for line in lines_of(dub, []).values() if line.id == name]
         assert (line.text, line.take.key) == (SHORTER, dub.read(Take)[3].key)
         assert not line.flags, "it is spoken as it reads"
 

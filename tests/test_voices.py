@@ -1,25 +1,13 @@
-import dataclasses
-import itertools
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from workbench import library, voices
-from workbench.errors import EngineError, LibraryError
-from workbench.records import EngineVoice, Speaker, Table, Turn
+from workbench.records import Speaker, Table, Turn
 
 from .conftest import ROOT
 
 SR = 16000
 OPTS = library.Place(ROOT, "s/e").options("voices", voices.Options)
-CATALOGUE = [
-    EngineVoice("low", "m", 90.0),
-    EngineVoice("lowish", "m", 95.0),
-    EngineVoice("mid", "", 150.0),
-    EngineVoice("high", "f", 210.0),
-]
 
 
 class Prints:
@@ -29,17 +17,6 @@ class Prints:
     def prints(self, sounds, *, sr):
         assert sounds
         return np.array([[0.6, 0.8]] * len(sounds), dtype=np.float32)
-
-
-def speaker(name, pitch, *, speech=10000):
-    return Speaker(name, speech, pitch, pitch, pitch, (), "fake")
-
-
-def cast(*speakers, catalogue=CATALOGUE, overrides=None, opts=OPTS, imitable=()):
-    table = Table(Speaker, speakers)
-    return voices.cast(
-        table, catalogue, engine="fake", overrides=overrides or {}, opts=opts, imitable=imitable
-    )
 
 
 def voiced(pitch, seconds):
@@ -79,14 +56,14 @@ class TestChoosing:
         speakers = Table(
             Speaker, voices.describe(turns, clips, {clip.sound: y}, sr=SR, extractor=Prints(), opts=OPTS)
         )
-        for table in (clips, speakers, cast(*speakers)):
+        for table in (clips, speakers):
             assert Table.from_jsonl(table.kind, table.to_jsonl(), where="test") == table
 
     def test_no_turns_give_empty_tables(self):
         turns = self.turns()
         clips = voices.choose(voiced(120, 1), sr=SR, turns=turns, opts=OPTS)
         described = list(voices.describe(turns, clips, {}, sr=SR, extractor=Prints(), opts=OPTS))
-        assert (len(clips), described, len(cast())) == (0, [], 0)
+        assert (len(clips), described) == (0, [])
 
 
 class TestDescribing:
@@ -116,98 +93,3 @@ class TestDescribing:
     def test_silence_has_no_pitch(self):
         (one,) = self.describe(np.zeros(3 * SR, np.float32), ("A", 0, 3000))
         assert one.pitch_hz is None
-
-
-class TestCasting:
-    def test_each_speaker_gets_the_voice_nearest_in_pitch(self):
-        castings = cast(speaker("A", 205.0), speaker("B", 91.0), speaker("C", 140.0))
-        assert [(c.speaker, c.voice, c.by) for c in castings] == [
-            ("A", "high", "pitch"),
-            ("B", "low", "pitch"),
-            ("C", "mid", "pitch"),
-        ]
-        assert all(c.engine == "fake" and 0.9 < c.score <= 1 for c in castings)
-
-    def test_two_speakers_of_one_pitch_get_two_voices_that_differ(self):
-        wanted = dataclasses.replace(OPTS, alike_cost=1.0)
-        assert {c.voice for c in cast(speaker("A", 92.0), speaker("B", 93.0), opts=wanted)} == {"low", "mid"}
-
-    def test_without_a_cost_for_alike_voices_pitch_alone_decides(self):
-        alone = dataclasses.replace(OPTS, alike_cost=0.0)
-        assert {c.voice for c in cast(speaker("A", 92.0), speaker("B", 93.0), opts=alone)} == {
-            "low",
-            "lowish",
-        }
-
-    def test_a_speaker_without_pitch_takes_a_voice_that_is_left(self):
-        castings = cast(speaker("A", None, speech=300), speaker("B", 210.0))
-        assert castings[0].voice != castings[1].voice == "high"
-        assert castings[0].score is None
-
-    def test_more_speakers_than_voices_share_and_say_so(self):
-        castings = cast(*(speaker(name, 200.0, speech=9000 - n) for n, name in enumerate("ABCDEF")))
-        assert {c.voice for c in castings[:4]} == {voice.name for voice in CATALOGUE}
-        assert [(c.voice, c.by) for c in castings[4:]] == [("high", "pitch, shared")] * 2
-
-    def test_a_voice_with_an_accent_is_cast_with_a_word_of_it(self):
-        accented = [dataclasses.replace(voice, accent="with a Spanish accent") for voice in CATALOGUE]
-        castings = cast(speaker("A", 205.0), catalogue=accented)
-        assert [c.by for c in castings] == ["pitch, with a Spanish accent"]
-
-    def test_a_persons_word_goes_before_pitch_and_keeps_its_voice(self):
-        castings = cast(speaker("A", 205.0), speaker("B", 210.0), overrides={"A": "low"})
-        assert [(c.voice, c.by, c.score) for c in castings] == [
-            ("low", "series.yaml", None),
-            ("high", "pitch", 1.0),
-        ]
-
-    def test_a_person_may_give_two_speakers_one_voice(self):
-        castings = cast(speaker("A", 205.0), speaker("B", 210.0), overrides={"A": "low", "B": "low"})
-        assert [c.voice for c in castings] == ["low", "low"]
-
-    def test_a_speaker_is_imitated_where_a_person_says_so_and_only_there(self):
-        both = speaker("A", 205.0), speaker("B", 91.0)
-        assert [c.voice for c in cast(*both, imitable={"A", "B"})] == ["high", "low"]
-        castings = cast(*both, imitable={"A", "B"}, overrides={"A": "clips:A"})
-        assert [(c.voice, c.by) for c in castings] == [("clips:A", "series.yaml"), ("low", "pitch")]
-        assert cast(both[0], catalogue=[], imitable={"A"}, overrides={"A": "clips:A"})[0].voice == "clips:A"
-        with pytest.raises(LibraryError, match=r"'clips:A'.*There are: low, lowish, mid, high, clips:B"):
-            cast(*both, imitable={"B"}, overrides={"A": "clips:A"})
-
-    def test_an_unknown_voice_is_an_error_that_lists_the_voices(self):
-        with pytest.raises(LibraryError, match=r"voice 'bass'.*There are: low, lowish, mid, high"):
-            cast(speaker("A", 200.0), overrides={"A": "bass"})
-
-    def test_an_unknown_speaker_is_an_error_that_lists_the_speakers(self):
-        with pytest.raises(LibraryError, match=r"speaker 'Z'.*There are: A, B"):
-            cast(speaker("A", 200.0), speaker("B", 100.0), overrides={"Z": "low"})
-
-    def test_a_synthesiser_without_voices_is_an_error(self):
-        with pytest.raises(EngineError, match="cast voices of fake: it has none"):
-            cast(speaker("A", 200.0), catalogue=[])
-
-    @settings(deadline=None)
-    @given(
-        st.lists(st.one_of(st.none(), st.floats(60, 500)), max_size=7),
-        st.lists(st.floats(60, 500), min_size=1, max_size=6),
-    )
-    def test_voices_are_distinct_as_long_as_they_last(self, pitches, catalogue):
-        speakers = [speaker(f"S{n}", pitch) for n, pitch in enumerate(pitches)]
-        engine_voices = [EngineVoice(f"v{n}", "", pitch) for n, pitch in enumerate(catalogue)]
-        castings = cast(*speakers, catalogue=engine_voices)
-        own = [c.voice for c in castings if c.by == "pitch"]
-        assert [c.speaker for c in castings] == [s.speaker for s in speakers]
-        assert len(own) == len(set(own)) == min(len(speakers), len(engine_voices))
-        assert castings == cast(*speakers, catalogue=engine_voices)
-
-    @given(st.lists(st.floats(60, 500), min_size=1, max_size=4))
-    def test_by_pitch_alone_no_other_assignment_is_nearer(self, pitches):
-        alone = dataclasses.replace(OPTS, alike_cost=0.0)
-        by_name = {voice.name: voice for voice in CATALOGUE}
-        castings = cast(*(speaker(f"S{n}", pitch) for n, pitch in enumerate(pitches)), opts=alone)
-
-        def far(chosen):
-            return sum(voices.octaves(p, v.pitch_hz) for p, v in zip(pitches, chosen, strict=True))
-
-        best = min(map(far, itertools.permutations(CATALOGUE, len(pitches))))
-        assert far([by_name[c.voice] for c in castings]) == pytest.approx(best, abs=1e-6)

@@ -31,7 +31,7 @@ def test_overhead_of_the_chain(tmp_path):
     for stage in library.STAGES:
         shutil.rmtree(dub.stage(stage))
     shutil.rmtree(project / ".dvc" / "cache")
-    (project / "dvc.lock").unlink()
+    (project / "data/films/long/dvc.lock").unlink()
     (project / ".cache" / "runs.jsonl").unlink()
     environment(project)
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()

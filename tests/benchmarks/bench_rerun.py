@@ -24,7 +24,8 @@ from tests.benchmarks.figures import keep
 from tests.project import copy, workbench
 from workbench import library, review
 from workbench.records import Segment
-from workbench.runs import batch, monitor
+from workbench.runs import monitor
+from workbench.runs.rerun import lines as lines_of
 
 TIMES = 34  # the demo over: 612 lines
 KEY = "films/long"
@@ -85,7 +86,7 @@ def bound(dub: library.Dub, scratch: Path) -> float:
 
 def edit(dub: library.Dub) -> str:
     """Have a reviewer edit the text of a line in the middle; return its id."""
-    lines = batch.lines(dub, review.read(dub.review(*review.LOGS))).values()
+    lines = lines_of(dub, review.read(dub.review(*review.LOGS))).values()
     fitting = [line for line in lines if OLD in line.text and line.take and line.take.rate == 1]
     line = fitting[len(fitting) // 2]
     text = line.text.replace(OLD, NEW)

@@ -181,6 +181,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--write", action="store_true", help="write them down, for DVC")
     command.set_defaults(do=_options)
 
+    command = add("page", "make the page over the library, reports/index.html, for who has no JupyterLab")
+    command.set_defaults(do=_page)
+
     command = add("code", "write down what code each stage runs, for DVC")
     command.set_defaults(do=_code)
 
@@ -411,6 +414,15 @@ def _options(options: argparse.Namespace) -> None:
     for stage in [options.stage] if options.stage else stage_options.names(place):
         print(f"{stage}:")
         print(*(f"  {line}" for line in stage_options.shown(place, stage)), sep="\n")
+
+
+def _page(_: argparse.Namespace) -> None:
+    from workbench import library
+    from workbench.report import index
+
+    of = library.Library(library.find_root())
+    index.write(of)
+    print(of.root / "reports" / index.FILE)
 
 
 def _code(_: argparse.Namespace) -> None:

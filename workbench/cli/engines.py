@@ -19,7 +19,7 @@ def show(options: argparse.Namespace) -> None:
     """Print each engine of each kind, whether it is ready, and what makes it so."""
     from workbench.engines.models import readiness
 
-    found = readiness.table(_settings()[1])
+    found = readiness.table(_settings())
     print(
         f"{'kind':10} {'engine':15} {'enabled':9} {'installed':10} {'ready':6} {'device':7} "
         "licence, model, its maker"
@@ -40,13 +40,18 @@ def use(options: argparse.Namespace) -> None:
     from workbench import library
     from workbench.engines.models import readiness, sets, settings
 
-    root, said = _settings()
-    text, changed = sets.use(said, options.set)
-    library.write_text(root / settings.ENGINES_FILE, text)
+    root, changed = library.find_root(), dict[str, str]()
+
+    def chosen(_: str) -> str:
+        text, differences = sets.use(_settings(), options.set)
+        changed.update(differences)
+        return text
+
+    library.change(root, root / settings.ENGINES_FILE, chosen)
     for what, change in changed.items():
         print(f"{what}: {change}")
     print(f"the engines are those of {options.set}" + ("" if changed else ", as before"))
-    for row in readiness.table(_settings()[1]):
+    for row in readiness.table(_settings()):
         if row.enabled == "chosen" and not row.ready:
             print(f"not ready: {row.kind} {row.engine}: {row.reason}; {row.do}")
 
@@ -57,7 +62,7 @@ def bring(options: argparse.Namespace) -> None:
 
     if options.offline:
         os.environ[offline.VARIABLE] = "1"
-    said, failed = _settings()[1], []
+    said, failed = _settings(), []
     names = sets.needed(said, options.name)
     for name in names:
         try:
@@ -89,9 +94,9 @@ def _bring_model(name: str, model: Model, *, folder: Path | None) -> None:
     print(f"{models.place(name)} is whole", flush=True)
 
 
-def _settings() -> tuple[Path, Settings]:
+def _settings() -> Settings:
     from workbench import library
     from workbench.engines.models import settings
 
     root = library.find_root()
-    return root, settings.read({name: library.read_text(root / name) for name in settings.FILES})
+    return settings.read({name: library.read_text(root / name) for name in settings.FILES})

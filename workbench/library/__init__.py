@@ -27,7 +27,17 @@ from workbench.library.places import (
     find_root,
 )
 from workbench.library.sounds import Memo, SoundFile, SoundWriter, read_sound, write_sound
-from workbench.library.texts import TextMemo, append_text, read_text, replacing, write_bytes, write_text
+from workbench.library.texts import (
+    TextMemo,
+    alone,
+    append_text,
+    change,
+    copy,
+    read_text,
+    replacing,
+    write_bytes,
+    write_text,
+)
 
 __all__ = [
     "PLACES",
@@ -49,9 +59,12 @@ __all__ = [
     "SoundFile",
     "SoundWriter",
     "TextMemo",
+    "alone",
     "append_text",
+    "change",
     "check_language",
     "check_name",
+    "copy",
     "dub",
     "dub_name",
     "episode",

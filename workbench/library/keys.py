@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from workbench.errors import LibraryError
 
 SOURCE_STAGES = ("media", "separate", "asr", "diarize", "segment", "voices")
-TARGET_STAGES = ("translate", "tts", "fit", "mix", "subtitles", "export", "qa")
+TARGET_STAGES = ("translate", "cast", "tts", "fit", "mix", "subtitles", "export", "qa")
 STAGES = SOURCE_STAGES + TARGET_STAGES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

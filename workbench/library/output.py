@@ -47,7 +47,7 @@ PLACES: dict[type, tuple[str, str]] = {
     LineWord: ("segment", "words.jsonl"),
     Clip: ("voices", "clips.jsonl"),
     Speaker: ("voices", "speakers.jsonl"),
-    Casting: ("voices", "castings.jsonl"),
+    Casting: ("cast", "castings.jsonl"),
     Translation: ("translate", "translations.jsonl"),
     Take: ("tts", "takes.jsonl"),
     Candidate: ("tts", "candidates.jsonl"),

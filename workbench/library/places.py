@@ -44,11 +44,12 @@ Options = Mapping[
 class SeriesFacts:
     """``series.yaml``: what people say of a series.
 
-    `casting` overrides the voices that the machine would choose: episode -> speaker -> voice.
+    `casting` overrides the voices that the machine would choose: episode -> speaker -> voice, or that of each
+    engine.
     """
 
     title: str
-    casting: dict[str, dict[str, str]]
+    casting: dict[str, dict[str, str | dict[str, str]]]
     engines: dict[str, str] = field(default_factory=dict)  # kind -> engine, where it differs from params/
     options: dict[str, dict[str, Any]] = field(default_factory=dict)  # file of params/ -> what differs
     owner: str = ""

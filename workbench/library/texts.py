@@ -1,6 +1,7 @@
 """Texts and folders written whole or not at all.
 
-Effects are atomic: what is new is written beside and takes the place of the old by a rename.
+Effects are atomic: what is new is written beside and takes the place of the old by a rename. What people and
+several programs write is changed by `change` alone.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import errno
 import filecmp
 import os
 import shutil
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,22 +37,65 @@ def replacing(target: Path) -> Iterator[Path]:
     for leftover in (fresh, aside):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
-        fresh.mkdir()
-        yield fresh
-        if target.exists():
-            _share(fresh, target)
-            target.rename(aside)
-        fresh.rename(target)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise LibraryError(
-                f"write {target.name}", "the disk is full", "Free some space and run it again."
-            ) from error
-        raise
+        with _room(target.name):
+            fresh.mkdir()
+            yield fresh
+            if target.exists():
+                _share(fresh, target)
+                target.rename(aside)
+            fresh.rename(target)
     finally:
         _restore(target, aside)
         for leftover in (fresh, aside):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextmanager
+def alone(root: Path, what: str) -> Iterator[None]:
+    """Let no other process do something in the library at `root` while the block does it.
+
+    `what` names it, as a file's name; another process in the same block is waited for. No block of the same
+    name may stand within it.
+    """
+    from filelock import FileLock
+
+    folder = root / ".cache" / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / what, poll_interval=0.01):
+        yield
+
+
+@contextmanager
+def _room(name: str) -> Iterator[None]:
+    """Raise `LibraryError` where the disk has no room for what the block writes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise LibraryError(
+            f"write {name}", "the disk is full", "Free some space and run it again."
+        ) from error
+
+
+def change(root: Path, path: Path, by: Callable[[str], str]) -> None:
+    """Change a text of the library that people write too, one process at a time.
+
+    `by` takes what stands there now, empty where there is no file, and returns what shall stand there; the
+    file stays as it is where that is the same, or where `by` raises. Raises what `read_text` raises, and
+    `LibraryError` where the disk is full.
+    """
+    with alone(root, "texts"):
+        before = read_text(path) if path.exists() else ""
+        after = by(before)
+        if after != before:
+            write_text(path, after)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file so that all of it appears at once; raises `LibraryError` where the disk is full."""
+    with _appearing(target) as fresh:
+        shutil.copyfile(source, fresh)
 
 
 def link(earlier: Path, path: Path) -> None:
@@ -90,11 +134,25 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write one file beside and rename it; of two that write at once, each writes a whole one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write one file beside and rename it; of two that write at once, each writes a whole one.
+
+    Raises `LibraryError` where the disk is full.
+    """
+    with _appearing(path) as fresh:
+        fresh.write_bytes(content)
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """Yield the path of a new file that takes the place of another when the block ends well."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    fresh.write_bytes(content)
-    fresh.replace(path)
+    with _room(path.name):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield fresh
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
 
 
 def append_text(path: Path, text: str) -> None:

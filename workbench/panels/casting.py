@@ -3,11 +3,9 @@
 `Casting` is the model: its traits are what the panel shows, its verbs what a reviewer does. It knows no
 widget. `view` links it to one (`cast_list`).
 
-Conventions
------------
-A choice is a decision of the voices log. It is made on the longest stretch in which the speaker speaks, so
-that it stays with the person where the diariser gives labels otherwise (`voices.reviewed`). The dub has the
-voice after the next rerun.
+Conventions ----------- A choice is a decision of the dub's log ``cast``. It is made on the longest stretch
+in which the speaker speaks, so that it stays with the person where the diariser gives labels otherwise
+(`cast.reviewed`). The dub has the voice after the next rerun.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import Dict, HasTraits, List, Unicode
 
-from workbench import library, review, tts, voices
+from workbench import cast, library, review, tts
 from workbench.errors import LibraryError, WorkbenchError
 from workbench.panels.sounds import Clips
 from workbench.records import Casting as Cast
@@ -87,7 +85,7 @@ class Casting(HasTraits):
             "cast", speaker, who=self.who, at=self.now(), after=before, voice=voice, engine=self.engine.name,
             line=Anchor(turn.start, turn.end, speaker, ""),
         )  # fmt: skip
-        self.dub.append("voices", decision)
+        self.dub.append("cast", decision)
         self.refresh()
         self.message = f"{voice} for {speaker}; workbench repro {self.dub.key} makes the dub so"
 
@@ -95,7 +93,7 @@ class Casting(HasTraits):
         """Take back this reviewer's last choice."""
         own = [one.decision for one in self._found if one.decision.who == self.who]
         if own:
-            self.dub.append("voices", review.undo(own[-1], who=self.who, at=self.now()))
+            self.dub.append("cast", review.undo(own[-1], who=self.who, at=self.now()))
         self.refresh()
         self.message = f"undone: the voice of {own[-1].subject}" if own else "nothing to undo"
 
@@ -118,9 +116,9 @@ class Casting(HasTraits):
 
     def refresh(self) -> None:
         """Take note of what others chose."""
-        log = review.read(self.dub.review("voices"))
-        self._found = voices.reviewed(log, self._turns, engine=self.engine.name)
-        decided = voices.decided(self._found)
+        log = review.read(self.dub.review("cast"))
+        self._found = cast.reviewed(log, self._turns, engine=self.engine.name)
+        decided = cast.decided(self._found)
         self.rows = [
             {
                 "speaker": row.speaker,

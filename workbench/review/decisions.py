@@ -27,7 +27,7 @@ from workbench.records import UNREADABLE, Decision, Segment, Table, Take, from_j
 VERSION = 1
 LONGEST_TEXT = 5_000  # characters of a text that a reviewer writes
 RATES = (0.5, 2.0)  # slowest and fastest that a take may be asked for
-LOGS = ("segment", "voices", "translate", "tts", "qa")
+LOGS = ("segment", "translate", "cast", "tts", "qa")
 TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")  # controls; halves of a surrogate pair
 MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
@@ -102,7 +102,7 @@ ACTIONS = {
     "off_screen": Action(("segment",), "sight", ("line", "off_screen")),
     "remove": Action(("segment",), "presence", ("line",)),
     "add": Action(("segment",), "presence", ("line", "other")),
-    "cast": Action(("voices",), "voice", ("line", "voice", "engine")),
+    "cast": Action(("cast",), "voice", ("line", "voice", "engine")),
     "edit_text": Action(("translate",), "text", ("line", "text")),
     "lock": Action(("tts",), "lock", ("line", "kept", "sound")),
     "unlock": Action(("tts",), "lock", ("line",)),

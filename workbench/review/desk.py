@@ -195,8 +195,11 @@ class Desk:
 
     def _teach(self, rule: Pronunciation) -> None:
         path = self.dub.episode.series.style_guide_path(self.dub.language)
-        text = library.read_text(path) if path.is_file() else ""
-        library.write_text(path, glossary.with_rule(text, rule, where=path.name, project=path.parent.name))
+        library.change(
+            self.dub.root,
+            path,
+            lambda text: glossary.with_rule(text, rule, where=path.name, project=path.parent.name),
+        )
 
     # which lines there are
 

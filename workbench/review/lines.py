@@ -132,7 +132,7 @@ class Fold:
         """
         todo: set[Hashable] = set()
         for decision in decisions:
-            if log_of(decision.action) != "voices":
+            if log_of(decision.action) != "cast":
                 root = self._join(_marks(decision))
                 self._together.setdefault(root, {})[identity(decision)] = decision
                 todo.add(root)

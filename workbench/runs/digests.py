@@ -19,6 +19,7 @@ from workbench.engines import ENGINES
 
 STAGE = "code"  # the name of DVC's stage that writes this
 OPTIONS = "options"  # what writes down what each stage is to do, by what all the notebooks read
+OTHERS = {"demo": "workbench.demo", OPTIONS: "workbench.runs.options", "page": "workbench.report.index"}
 SHOWN = "workbench.display"  # draws for a reader; nothing that a stage puts out passes through it …
 DRAWN = "workbench.report"  # … save here
 PACKAGE = Path(__file__).parents[1]
@@ -32,7 +33,7 @@ def write(root: Path) -> None:
     """
     code, folder = Code(root, known=_known(root)), root / "data" / ".code"
     before = len(code.package.known)
-    texts = {f"{stage}.txt": code.text(stage) for stage in ("demo", OPTIONS, *code.notebooks)}
+    texts = {f"{stage}.txt": code.text(stage) for stage in (*OTHERS, *code.notebooks)}
     if len(code.package.known) != before:
         library.write_bytes(root / KNOWN, content.dumped(code.package.current))
     if {path.name: path.read_text() for path in folder.glob("*")} != texts:
@@ -75,7 +76,7 @@ class Code:
                 told[notebook.relative_to(self.root)] = others[-1].digest
         for name, digest in self.package.digests(used, *others).items():
             told[self.modules[name].relative_to(self.package.folder.parent)] = digest
-        if DRAWN in used:
+        if _draws(used):
             for path in (self.package.folder / "templates").iterdir():
                 if path.is_file():
                     told[path.relative_to(self.package.folder.parent)] = content.address(path.read_bytes())
@@ -84,7 +85,7 @@ class Code:
     def used(self, stage: str) -> set[str]:
         """Return the modules that a stage or the demo runs; of engines, all that its notebook may choose."""
         if stage not in self.notebooks:
-            return self.closure({"workbench.runs.options" if stage == OPTIONS else f"workbench.{stage}"})
+            return self.closure({OTHERS[stage]})
         tree = ast.parse(cells(self.notebooks[stage]))
         used = self.closure(self.imports(tree))
         for kind in kinds(tree):
@@ -94,9 +95,7 @@ class Code:
     def closure(self, names: Iterable[str]) -> set[str]:
         """Return modules with everything that they import, save what is left out."""
         used = self.package.closure(names)
-        return (
-            self.package.closure(used, without=content.LEFT_OUT.keys() - {SHOWN}) if DRAWN in used else used
-        )
+        return self.package.closure(used, without=content.LEFT_OUT.keys() - {SHOWN}) if _draws(used) else used
 
     def imported(self, name: str) -> set[str]:
         """Return the modules that a module imports."""
@@ -105,6 +104,10 @@ class Code:
     def imports(self, tree: ast.AST) -> set[str]:
         """Return the package's modules that some code imports, at its top or inside a function."""
         return self.package.imported(content.read(ast.unparse(tree)))
+
+
+def _draws(used: Iterable[str]) -> bool:
+    return any(name.startswith(DRAWN) for name in used)
 
 
 def cells(path: Path) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import filecmp
 import hashlib
-import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from workbench.runs import batch, pipeline
 
 SERIES = """\
 title: "{series}"
-casting: {{}}                     # voices that you choose, as {{e01: {{ANNA: f2}}}}: episode, speaker, voice
+casting: {{}}                     # voices that you choose, as {{e01: {{ANNA: f2}}}}: episode, speaker, voice;
+                                # of several engines, as {{e01: {{ANNA: {{espeak: f2, kokoro: bella}}}}}}
 """
 SUBTITLES = (".srt", ".vtt", ".ass")
 
@@ -75,35 +75,42 @@ def add(
             )
     episode = Episode(root, key)
     source = episode.folder / f"source{film.suffix.lower()}"
-    _refuse_another(episode, film, source, language)
-    _refuse_other_languages(root, languages)
-    _copy(film, source)
-    _new(episode.series.folder / "series.yaml", SERIES.format(series=series))
-    _new(episode.series.folder / "style_guide.yaml", glossary.empty(series))
-    said: dict[str, Any] = {"audio_track": audio_track, "speakers": speakers, "engines": {}, **(facts or {})}
-    if transcript:
-        _give(transcript, episode.given, "transcript")
-        said["engines"] = {"asr": "subtitles"} | ({"diarize": "subtitles"} if named else {})
-    new = {"source": source.name, "language": language, "audio_track": 0, "speakers": None, "engines": {}}
-    _say(episode.given / "episode.yaml", said, new=new)
-    for stage in ("segment", "voices"):
-        _new(episode.folder / "review" / f"{stage}.jsonl", "\n")
-    for own, lang in languages.items():
-        dub = Dub(root, own)
-        given = (translations or {}).get(lang)
-        if given:
-            _give(given, dub.given, "translation")
-        _say(
-            dub.given / "dub.yaml",
-            {"engines": {"translate": "subtitles"} if given else {}},
-            new={"language": lang, "engines": {}},
-        )
-        _new(episode.series.style_guide_path(lang), glossary.empty(series))
-        for stage in ("translate", "tts"):
-            _new(dub.folder / "review" / f"{stage}.jsonl", "\n")
-    _list(of, key, [own.name for own in languages])
-    _track(root, source)
-    pipeline.write(of, key)
+    with library.alone(root, f"add.{'.'.join(key.names)}"):
+        _refuse_another(episode, film, source, language)
+        _refuse_other_languages(root, languages)
+        _copy(film, source)
+        _new(root, episode.series.folder / "series.yaml", SERIES.format(series=series))
+        _new(root, episode.series.folder / "style_guide.yaml", glossary.empty(series))
+        said: dict[str, Any] = {
+            "audio_track": audio_track,
+            "speakers": speakers,
+            "engines": {},
+            **(facts or {}),
+        }
+        if transcript:
+            _give(transcript, episode.given, "transcript")
+            said["engines"] = {"asr": "subtitles"} | ({"diarize": "subtitles"} if named else {})
+        new = {"source": source.name, "language": language, "audio_track": 0, "speakers": None, "engines": {}}
+        _say(root, episode.given / "episode.yaml", said, new=new)
+        _begin(episode.folder / "review" / "segment.jsonl")
+        for own, lang in languages.items():
+            dub = Dub(root, own)
+            given = (translations or {}).get(lang)
+            if given:
+                _give(given, dub.given, "translation")
+            _say(
+                root,
+                dub.given / "dub.yaml",
+                {"engines": {"translate": "subtitles"} if given else {}},
+                new={"language": lang, "engines": {}},
+            )
+            _new(root, episode.series.style_guide_path(lang), glossary.empty(series))
+            for stage in ("translate", "cast", "tts"):
+                _begin(dub.folder / "review" / f"{stage}.jsonl")
+        _list(of, key, [own.name for own in languages])
+        _name_on_page(root, key.series)
+        _track(root, source)
+        pipeline.write(of, key)
     return key, list(languages)
 
 
@@ -166,48 +173,79 @@ def _track(root: Path, source: Path) -> None:
 
 def _list(of: Library, key: Key, dubs: Sequence[str]) -> None:
     """Write an episode and its dubs into ``params/library.yaml``, keeping its comments and order."""
-    from io import StringIO
 
-    from ruamel.yaml import YAML
+    def listing(document: dict[str, Any]) -> None:
+        series = document[key.series] = document.get(key.series) or {}
+        listed = list(map(str, series.get(key.name) or []))
+        series[key.name] = [*listed, *(name for name in dubs if name not in listed)]
 
-    yaml = YAML()
-    path = of.root / "params" / "library.yaml"
-    document = yaml.load(library.read_text(path)) or {}
-    series = document[key.series] = document.get(key.series) or {}
-    listed = list(map(str, series.get(key.name) or []))
-    series[key.name] = [*listed, *(name for name in dubs if name not in listed)]
-    text = StringIO()
-    yaml.dump(document, text)
-    library.write_text(path, text.getvalue())
+    library.change(of.root, of.root / "params" / "library.yaml", lambda text: _changed(text, listing))
 
 
-def _say(path: Path, said: Mapping[str, Any], *, new: Mapping[str, Any]) -> None:
+def _name_on_page(root: Path, series: str) -> None:
+    """Have the page over the library depend on the reports of a series, where the library has such a page."""
+    path, report = root / pipeline.FILE, f"reports/{series}"
+
+    def naming(document: dict[str, Any]) -> None:
+        page = document["stages"].get("page")
+        if page and report not in page["deps"]:
+            page["deps"].append(report)
+
+    if path.is_file():
+        library.change(root, path, lambda text: _changed(text, naming, offset=2))
+
+
+def _say(root: Path, path: Path, said: Mapping[str, Any], *, new: Mapping[str, Any]) -> None:
     """Write facts into a file, keeping its comments and what else stands there; `new` is all of a new one."""
+    import yaml
+
+    def saying(document: dict[str, Any]) -> None:
+        for key, value in said.items():
+            if isinstance(value, dict):
+                document[key] = {**document[key], **value} if value else document[key]
+            elif value is not None:
+                document[key] = value
+
+    def facts(text: str) -> str:
+        if text:
+            return _changed(text, saying)
+        document = dict(new)
+        saying(document)
+        return str(yaml.safe_dump(document, sort_keys=False))
+
+    library.change(root, path, facts)
+
+
+def _changed(text: str, by: Callable[[dict[str, Any]], None], *, offset: int = 0) -> str:
+    """Return YAML with its document changed, its comments kept; the same text where nothing changes.
+
+    `offset` says how far the dashes of its lists are indented.
+    """
     from io import StringIO
 
-    import yaml
     from ruamel.yaml import YAML
 
     keeping = YAML()
     keeping.preserve_quotes = True  # the language 'no' without them is a truth value
-    document = keeping.load(library.read_text(path)) if path.exists() else dict(new)
+    keeping.indent(mapping=2, sequence=2 + offset, offset=offset)
+    document = keeping.load(text) or {}
     before = deepcopy(document)
-    for key, value in said.items():
-        if isinstance(value, dict):
-            document[key] = {**document[key], **value} if value else document[key]
-        elif value is not None:
-            document[key] = value
-    if not path.exists():
-        library.write_text(path, yaml.safe_dump(document, sort_keys=False))
-    elif document != before:
-        text = StringIO()
-        keeping.dump(document, text)
-        library.write_text(path, text.getvalue())
+    by(document)
+    if document == before:
+        return text
+    changed = StringIO()
+    keeping.dump(document, changed)
+    return changed.getvalue()
 
 
-def _new(path: Path, text: str) -> None:
-    if not path.exists():
-        library.write_text(path, text)
+def _new(root: Path, path: Path, text: str) -> None:
+    library.change(root, path, lambda there: there or text)
+
+
+def _begin(log: Path) -> None:
+    """Let a log of decisions be there, whatever is appended to it meanwhile."""
+    if not log.exists():
+        library.append_text(log, "\n")
 
 
 def _names_speakers(subtitles: Path) -> bool:
@@ -235,10 +273,4 @@ def _give(subtitles: Path, folder: Path, stem: str) -> None:
 def _copy(source: Path, target: Path) -> None:
     if target.is_file() and filecmp.cmp(source, target, shallow=False):
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.partial")
-    try:
-        shutil.copyfile(source, fresh)
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)
+    library.copy(source, target)

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 from workbench import library
 from workbench.library import SOURCE_STAGES, TARGET_STAGES, Dub, Key, Library
 from workbench.records import Table
-from workbench.runs import digests, pipeline, reproduce
+from workbench.runs import digests, freshness, pipeline
 
 State = Literal["fresh", "stale", "missing", "failed"]
 
@@ -73,12 +73,10 @@ def status(of: Library, keys: Iterable[Key]) -> Table[Status]:
     """
     last = {(run.stage, run.key): run for run in runs(of.root)}
     digests.write(of.root)
-    rows, stale = [], dict[Key, set[str]]()
-    for key in keys:
+    asked, rows = list(keys), []
+    stale = freshness.stale(of, dict.fromkeys(Key(*key.names[:2]) for key in asked))
+    for key in asked:
         place = of.place(key)
-        episode = Key(*key.names[:2])
-        if episode not in stale:
-            stale[episode] = _stale(of, episode)
         for stage in TARGET_STAGES if isinstance(place, Dub) else SOURCE_STAGES:
             run = last.get((stage, str(key)))
             error = run.error if run else ""
@@ -88,19 +86,11 @@ def status(of: Library, keys: Iterable[Key]) -> Table[Status]:
                 else "missing"
                 if not place.stage(stage).is_dir()
                 else "stale"
-                if pipeline.target(stage, key) in stale[episode]
+                if pipeline.target(stage, key) in stale[Key(*key.names[:2])]
                 else "fresh"
             )
             rows.append(Status(str(key), stage, state, run.seconds if run else None, error))
     return Table(Status, rows)
-
-
-def _stale(of: Library, episode: Key) -> set[str]:
-    pipeline.write(of, episode)
-    with reproduce.in_view(
-        of.root, str((of.episode(episode).folder / pipeline.FILE).relative_to(of.root))
-    ) as repo:
-        return reproduce.downstream(repo, set(reproduce.changed(repo)))
 
 
 def brief(rows: Iterable[Status]) -> list[str]:

@@ -1,6 +1,8 @@
 """The pipeline of an episode: which of its stages reads what, as a ``dvc.yaml`` in the episode's own folder.
 
-Conventions ----------- One table, `SOURCE` and `TARGET`, is the template of all of them. A path stands as it
+Conventions
+-----------
+One table, `SOURCE` and `TARGET`, is the template of all of them. A path stands as it
 is seen from the episode's folder; ``{dub}`` is a dub's name, and ``{language}`` its language. A stage of a
 dub is named ``stage-dub``. Each stage depends, beside what stands in the table, on its code (``data/.code``)
 and on its options (`options`), which hold the parameters and facts that it reads: so an edit of either runs
@@ -26,13 +28,14 @@ SOURCE: dict[str, tuple[str, ...]] = {
     "asr": ("media",),
     "diarize": ("media",),
     "segment": ("review/segment.jsonl", "media", "asr", "diarize"),
-    "voices": ("review/voices.jsonl", "media", "separate", "diarize"),
+    "voices": ("media", "separate", "diarize"),
 }
 TARGET: dict[str, tuple[str, ...]] = {
     "translate": (*GUIDES, "{dub}/review/translate.jsonl", "segment"),
+    "cast": ("{dub}/review/cast.jsonl", "diarize", "voices"),
     "tts": (
         *GUIDES, "review/segment.jsonl", "{dub}/review/tts.jsonl",
-        "media", "segment", "voices", "{dub}/translate",
+        "media", "segment", "voices", "{dub}/translate", "{dub}/cast",
     ),
     "fit": ("review/segment.jsonl", "media", "segment", "{dub}/tts"),
     "mix": ("separate", "segment", "{dub}/fit"),

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +45,12 @@ def in_view(root: Path, file: str, *, wait: bool = False) -> Iterator[Repo]:
     from dvc.repo.index import Index
 
     class OneFile(Repo):  # type: ignore[misc]
-        def _reset(self) -> None:
-            super()._reset()
-            self.__dict__["index"] = Index.from_file(self, str(root / file))
+        @cached_property
+        def index(self) -> Index:
+            return Index.from_file(self, str(root / file))
 
     try:
         with OneFile(str(root), _wait_for_lock=wait) as repo:
-            repo.__dict__["index"] = Index.from_file(repo, str(root / file))
             yield repo
     except LockError as error:
         raise LibraryError(
@@ -66,15 +66,20 @@ def changed(repo: Repo, *targets: str) -> dict[str, list[Any]]:
     return {name.rpartition(":")[2]: entries for name, entries in found.items()}
 
 
-def downstream(repo: Repo, names: set[str]) -> set[str]:
-    """Return stages in view with all that depend on them."""
-    import networkx
+def stale(root: Path, file: str) -> set[str]:
+    """Return the stages of a pipeline that would run again, with all that depend on them.
 
-    graph = repo.index.graph  # its edges point from a stage to what it needs
-    found = set(names)
-    for node in graph.nodes:
-        if node.name in names:
-            found |= {each.name for each in networkx.ancestors(graph, node)}
+    Raises `LibraryError` while stages run.
+    """
+    import networkx
+    from dvc.repo import lock_repo
+
+    with in_view(root, file) as repo, lock_repo(repo):  # so that the pipeline is read once
+        found = set(changed(repo))
+        graph = repo.index.graph  # its edges point from a stage to what it needs
+        for node in graph.nodes:
+            if node.name in found:
+                found |= {each.name for each in networkx.ancestors(graph, node)}
     return found
 
 

@@ -72,7 +72,7 @@ class Paced(Synthesizer, Protocol):
     """Knows how long a line will be before it is spoken, and can speak it in a given time."""
 
     def duration(self, text: str, *, voice: str, language: str, rate: float) -> int:
-        """Return about how long a text would be, in ms; what another rate would change of it is exact."""
+        """Return about how long a text would be, in ms; what another rate changes of it is nearly exact."""
 
     def speak_in(
         self, text: str, *, voice: str, language: str, duration: int, seed: int

@@ -82,7 +82,7 @@ class Run:
 
 
 def length(line: Sequence[Run], rate: float, *, silences: Mapping[str, int]) -> int:
-    """Return about how many samples a line takes at a rate, trimmed; differences between rates are exact."""
+    """Return about how many samples a line takes at a rate, trimmed; rates are compared nearly exactly."""
     total = 0
     for run in line:
         frames = run.frames(rate)

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import time
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -263,6 +264,45 @@ class TestDecisions:
         desk.refresh()
         assert desk.detail["state"] == "approved"
 
+    def test_of_others_are_reopened_and_that_stands_in_the_log(self, desk, dub):
+        desk.approve()
+        ben = Review(dub, who="ben", now=Clock())
+        ben.selected = desk.selected
+        assert ben.do("reopen")
+        desk.refresh()
+        assert (desk.detail["state"], desk.summary["approved"]) == ("open", 0)
+        assert [(one["who"], one["action"]) for one in desk.detail["decisions"]] == [("ben", "reopen")]
+        ben.undo()
+        desk.refresh()
+        assert desk.detail["state"] == "approved"
+
+    def test_approve_what_is_being_written_or_nothing(self, desk):
+        assert desk.do("approve", text="Hasta luego.", source="So long.")
+        assert (desk.detail["state"], desk.detail["target"]) == ("approved", "Hasta luego.")
+        assert desk.detail["source"] == "So long."
+        desk.next()
+        assert not desk.do("approve", text="x" * 10_000)
+        assert desk.detail["state"] == "open"
+
+    def test_remove_a_line_and_add_another(self, desk, dub):
+        line, lines = desk.selected, desk.summary["lines"]
+        assert desk.do("remove")
+        assert {"removed", "pending"} <= set(desk.detail["flags"])
+        assert desk.do("add", 100, 900, "S1", "Hello?")
+        new = desk.selected
+        assert {"added", "pending"} <= set(desk.detail["flags"])
+        assert (desk.detail["source"], desk.detail["target"], desk.detail["take"]) == ("Hello?", "", None)
+        assert desk.summary["lines"] == lines + 1
+        made, left = review.revise(FLAWED.segments, review.read(dub.review("segment")))
+        assert not left
+        assert new in {row.id for row in made}
+        assert line not in {row.id for row in made}
+        desk.undo()
+        assert new not in ids(desk)
+        desk.undo()
+        desk.selected = line
+        assert "removed" not in desk.detail["flags"]
+
     def test_on_all_lines_without_findings_are_one_act(self, desk):
         fine = desk.summary["verdicts"]["ok"] + desk.summary["verdicts"]["info"]
         assert fine > 3
@@ -389,12 +429,29 @@ class TestWhatShapesALine:
             ("pronounce", ("Nabucodonosor", "x"), {}, "the line does not say it"),
             ("regenerate", (), {"rate": 9.0}, "the rate is 9.0"),
             ("regenerate", (), {"colour": "red"}, "colour is no such setting"),
+            ("regenerate", (), {"words_per_minute": 0}, "Expected `int` >= 80"),
+            ("reopen", (), {}, "neither approved nor rejected"),
+            ("add", (0, 10**9, "S1", "More."), {}, "the film has"),
+            ("add", (0, 900, "S9", "More."), {}, "nobody of that name says a line"),
+            ("add", (900, 100, "S1", "More."), {}, "cannot last from 900 to 100"),
+            ("add", (0, 90, "S1", " "), {}, "a new line has a text"),
         ],
     )
     def test_what_cannot_be_is_said_and_not_decided(self, desk, dub, verb, given, named, says):
         desk.do(verb, *given, **named)
         assert says in desk.message
         assert len(review.read(dub.review(*review.LOGS))) == 0
+
+    def test_the_form_knows_the_bounds_of_the_engine(self, desk):
+        assert desk.detail["bounds"] == {"words_per_minute": [80, 440]}
+
+    def test_a_term_is_changed_in_whichever_form_it_is_typed(self, desk, dub):
+        for form in ("NFC", "NFD", "NFC"):
+            desk.do("pronounce", unicodedata.normalize(form, "Zoë"), f"so {form}", "series")
+            [rule] = glossary.read(dub.episode.series.style_guide("es")).pronunciation_lexicon
+            assert rule.tts == f"so {form}"
+        desk.edit(unicodedata.normalize("NFD", "Adiós, Zoë."))
+        assert desk.do("pronounce", "Zoë", "soe")
 
     def test_the_last_line_has_none_to_be_joined_with(self, desk):
         desk.selected = FLAWED.segments[len(FLAWED.segments) - 1].id
@@ -654,12 +711,19 @@ class TestWhatThePageSends:
         desk.selected = "s99999999"
         assert desk.detail == {}
         desk.do("approve")
-        assert "none is selected" in desk.message
+        assert "has no such line" in desk.message
         desk.next()
         desk.do("edit", "x" * 100_000)
         assert "5000 characters" in desk.message
         desk.do("edit", " ")
         assert "cannot become empty" in desk.message
+
+    @pytest.mark.parametrize("given", [(None,), ("half of a pair \ud800",), ("an end \x00",)])
+    @pytest.mark.parametrize("verb", ["edit", "edit_source", "note"])
+    def test_is_refused_aloud_where_it_is_no_text(self, desk, dub, verb, given):
+        assert not desk.do(verb, *given)
+        assert desk.message
+        assert len(review.read(dub.review(*review.LOGS))) == 0
 
 
 def test_a_broken_log_is_named_and_nothing_is_lost(desk, dub):
@@ -697,7 +761,8 @@ def test_the_page_is_answered_also_where_an_act_fails(desk, monkeypatch):
     board, sent = view(desk), []
     monkeypatch.setattr(board, "send", sent.append)
     board._handle_custom_msg({"verb": "edit", "given": [5]}, [])  # no page of ours says so
-    assert sent == [{"done": "edit"}]
+    board._handle_custom_msg({"verb": "next", "number": 7}, [])
+    assert sent == [{"number": None, "ok": False}, {"number": 7, "ok": True}]
 
 
 def test_the_view_only_links(desk):

@@ -302,6 +302,56 @@ def test_a_line_is_split_given_away_and_pronounced_by_hand(page, folder):
     assert page.faults == []
 
 
+@pytest.mark.parametrize("part", [".wb-wave", ".wb-facts", ".wb-findings", ".wb-head h2"])
+def test_keys_are_the_panels_wherever_it_was_clicked(page, dub, part):
+    tab = panel(page)
+    name = dub.read(Segment)[1].id
+    select(tab, name)
+    tab.wait_for_selector(".wb-wave:not(.wb-late)")
+    cells = "document.querySelectorAll('.jp-Notebook .jp-Cell').length"
+    before = tab.evaluate(cells)
+    tab.click(part)
+    tab.keyboard.press("x")  # cuts a cell in JupyterLab
+    tab.wait_for_selector(f".wb-row[data-id='{name}'].wb-is-rejected")
+    tab.keyboard.press("b")  # makes a cell there, and nothing here
+    tab.keyboard.press("u")
+    tab.wait_for_selector(f".wb-row[data-id='{name}']:not(.wb-is-rejected)")
+    assert tab.evaluate(cells) == before
+
+
+def test_a_text_that_is_refused_stays_where_it_was_typed(page, dub):
+    tab = panel(page)
+    name = dub.read(Segment)[0].id
+    select(tab, name)
+    tab.keyboard.press("e")
+    tab.keyboard.press("Control+a")
+    tab.keyboard.insert_text("x" * 5001)
+    tab.keyboard.press("Control+Enter")
+    tab.wait_for_selector(".wb-status:has-text('5000 characters')")
+    assert tab.input_value("textarea[data-verb=edit]") == "x" * 5001
+    before = decided(dub)  # the line may be approved already
+    tab.keyboard.press("a")
+    tab.keyboard.press("j")  # answered after it
+    tab.wait_for_selector(f".wb-row[data-id='{name}'][aria-selected=false]")
+    assert decided(dub) == before
+
+
+def test_what_is_being_written_is_approved_as_it_is_written(page, dub):
+    tab = panel(page)
+    name = dub.read(Segment)[1].id
+    select(tab, name)
+    tab.keyboard.press("e")
+    tab.keyboard.press("Control+a")
+    tab.keyboard.insert_text("Aún no, hermana.")
+    tab.click("[data-verb=approve]")
+    tab.wait_for_selector(f".wb-row[data-id='{name}'].wb-is-approved:has-text('Aún no, hermana.')")
+    tab.click("[data-verb=reopen]")
+    tab.wait_for_selector(f".wb-row[data-id='{name}']:not(.wb-is-approved)")
+    for _ in range(3):
+        tab.keyboard.press("u")
+        tab.wait_for_selector(".wb-status:has-text('undone')")
+
+
 def test_voices_are_heard_and_chosen(page, dub):
     from axe_playwright_python.sync_playwright import Axe
 

@@ -450,7 +450,8 @@ class TestTheNotebooks:
         for place, stage, tables in (
             (dub.episode, "media", [Table(Probe, [Probe("wav", 8000, (sound,), 0)]), Table(Shot, [])]),
             (dub.episode, "segment", [segments]),
-            (dub.episode, "voices", [Table(Clip), Table(Casting, [Casting("A", "f2", "espeak", None, "x")])]),
+            (dub.episode, "voices", [Table(Clip)]),
+            (dub, "cast", [Table(Casting, [Casting("A", "f2", "espeak", None, "x")])]),
             (dub, "translate", [Table(Translation, [replace(row, engine="llm") for row in translations])]),
         ):
             with place.writing(stage) as out:

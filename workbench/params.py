@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 import msgspec
 import yaml
@@ -41,6 +41,26 @@ class Choice:
         """Return the choice of one engine with some of its settings replaced."""
         settings = {**self.options.get(name, {}), **options}
         return Choice(name, (), {**self.options, name: settings})
+
+
+def bounds(kind: type) -> dict[str, tuple[float | None, float | None]]:
+    """Return the least and the most that each field of a dataclass may be, `None` where nothing says so.
+
+    >>> @dataclass
+    ... class Speed:
+    ...     words: Annotated[int, msgspec.Meta(ge=80, le=450)]
+    >>> bounds(Speed)
+    {'words': (80, 450)}
+    """
+    found: dict[str, tuple[float | None, float | None]] = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        for meta in getattr(hint, "__metadata__", ()):
+            if isinstance(meta, msgspec.Meta):
+                found[name] = (
+                    meta.ge if meta.gt is None else meta.gt,
+                    meta.le if meta.lt is None else meta.lt,
+                )
+    return found
 
 
 def read(kind: type[T], text: str, *, key: str, where: str) -> T:

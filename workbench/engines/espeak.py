@@ -16,7 +16,9 @@ import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import numpy as np
 
 from workbench import writing
@@ -48,7 +50,7 @@ VOICES = (
 class EspeakOptions:
     """How eSpeak NG speaks."""
 
-    words_per_minute: int  # at rate 1.0; the program's own default is 175
+    words_per_minute: Annotated[int, msgspec.Meta(ge=SLOWEST, le=FASTEST)]  # at rate 1.0; its default is 175
 
 
 class Espeak:

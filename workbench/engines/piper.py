@@ -23,6 +23,7 @@ import numpy as np
 from workbench.audio import Sound
 from workbench.engines import languages, models
 from workbench.errors import EngineError, SpeechError
+from workbench.params import Share
 from workbench.records import EngineVoice
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ class PiperOptions:
     """
 
     voices: tuple[CastVoice, ...]
-    noise: float
-    noise_w: float
+    noise: Share
+    noise_w: Share
 
 
 class Piper:

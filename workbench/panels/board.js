@@ -11,7 +11,7 @@ const KEYS = [
 const FLAGS = {
   conflict: "people disagree", stale: "decided on other words", orphaned: "its line is gone", moved: "moved",
   held: "waits for a rerun", pending: "not yet in the film", locked: "locked", unheard: "approved with another take",
-  noted: "has a note", off_screen: "out of the picture",
+  noted: "has a note", off_screen: "out of the picture", removed: "removed: nobody says it", added: "added by a reviewer",
 }
 const STATES = { open: "open", edited: "edited", approved: "approved", rejected: "rejected" }
 const CONTEXT = 1000 // ms heard before and after a line
@@ -40,11 +40,17 @@ const fill = (node, ...children) => node.replaceChildren(...children.filter(Bool
 function render({ model, el }) {
   const place = model.get("place")
   let asked = 0 // acts that the kernel has not answered yet
-  const act = (verb, ...given) => { asked += 1; model.send({ verb, given }) }
-  const actWith = (verb, named) => { asked += 1; model.send({ verb, named }) }
+  let sent = 0 // number of the last act
+  const due = new Map() // number of an act -> what follows from its answer
+  const send = (message, answered) => {
+    asked += 1; sent += 1
+    if (answered) due.set(sent, answered)
+    model.send({ ...message, number: sent })
+  }
+  const act = (verb, ...given) => send({ verb, given })
   const set = (name, value) => { model.set(name, value); model.save_changes() }
   const button = (label, key, verb, title) =>
-    h("button", { type: "button", title, class: "wb-act", "data-verb": verb, onclick: () => act(verb) }, label,
+    h("button", { type: "button", title, class: "wb-act", "data-verb": verb, onclick: () => (verb === "approve" ? approve() : act(verb)) }, label,
       key && h("kbd", { "aria-hidden": "true" }, key))
 
   // the head: how far the review is, and what goes for all lines
@@ -154,8 +160,11 @@ function render({ model, el }) {
     const area = h("textarea", { rows, "aria-label": label, "data-verb": verb, dir: "auto",
       lang: verb === "edit" ? place.target : verb === "edit_source" ? place.source : undefined,
       oninput: () => { drafts[verb].set(model.get("selected"), area.value); if (verb === "edit") guess(area.value) } })
-    const save = () => {
-      drafts[verb].delete(model.get("selected")); act(verb, area.value); if (verb === "note") area.value = ""; list.focus()
+    const save = () => { // the draft stays until the kernel has taken it
+      const id = model.get("selected"), text = area.value
+      drafts[verb].set(id, text)
+      send({ verb, given: [text] }, (ok) => { if (ok) taken(verb, id, text) })
+      list.focus()
     }
     const leave = () => { drafts[verb].delete(model.get("selected")); area.value = was(); list.focus(); showEdit() }
     area.addEventListener("keydown", (event) => {
@@ -170,11 +179,29 @@ function render({ model, el }) {
   const source = writing("edit_source", "Source text", () => model.get("detail").source ?? "", 2)
   const target = writing("edit", "Translation", () => model.get("detail").target ?? "", 3)
   const note = writing("note", "Note", () => "", 1)
+  const written = { edit: target, edit_source: source, note }
+  function taken(verb, id, text) {
+    if (drafts[verb].get(id) !== text) return // written on since
+    drafts[verb].delete(id)
+    if (model.get("selected") === id && document.activeElement !== written[verb].area) written[verb].show()
+  }
+  function approve(next) { // what is being written is saved first, or nothing is approved
+    const id = model.get("selected"), text = drafts.edit.get(id), heard = drafts.edit_source.get(id)
+    const drafted = Object.fromEntries([["text", text], ["source", heard]].filter(([, draft]) => draft !== undefined))
+    send({ verb: "approve", named: drafted }, (ok) => {
+      if (!ok) return
+      if (text !== undefined) taken("edit", id, text)
+      if (heard !== undefined) taken("edit_source", id, heard)
+      if (next && Object.keys(drafted).length) act("next", 1)
+    })
+    if (next && !Object.keys(drafted).length) act("next", 1)
+  }
   const diff = h("p", { class: "wb-diff", lang: place.target, dir: "auto" }), estimate = h("p", { class: "wb-soft" })
+  const reopen = button("Reopen", "", "reopen", "Withdraw what was said of it, whoever said it")
   const lock = button("Lock take", "l", "lock", "Keep this take whatever changes")
   const verbs = h("div", { class: "wb-verbs" },
     button("Approve", "a", "approve", "It is right as it reads now"), button("Reject", "x", "reject", "It is not right"),
-    lock, button("New take", "g", "regenerate", "Ask for another take, with the next rerun"),
+    reopen, lock, button("New take", "g", "regenerate", "Ask for another take, with the next rerun"),
     button("Run again", "r", "rerun", "Speak this line again, with all that follows"))
 
   // what is needed less often
@@ -206,14 +233,22 @@ function render({ model, el }) {
       const now = typeof was === "boolean" ? input.checked : typeof was === "number" ? Number(input.value) : input.value
       if (now !== was) named[input.name] = now
     }
-    actWith("regenerate", named)
+    send({ verb: "regenerate", named })
   }
+  const remove = go("Nobody says this line", "remove", () => act("remove"), "Leave it out of the dub: it was heard where nobody speaks")
+  const from = number("From, seconds", { step: "0.01", min: "0" }), until = number("To, seconds", { step: "0.01", min: "0" })
+  const by = h("select", { "aria-label": "Who says the new line" })
+  const newText = h("input", { type: "text", lang: place.source, dir: "auto", "aria-label": "What is said" })
+  const addLine = () => send({ verb: "add", given: [ms(from), ms(until), by.value, newText.value] },
+    (ok) => { if (ok) { from.value = until.value = newText.value = ""; list.focus() } })
   const more = h("details", { class: "wb-more" }, h("summary", {}, "More", h("kbd", { "aria-hidden": "true" }, "m")),
-    part("Line", join, sight),
+    part("Line", join, sight, remove),
     part("Split before", words),
     part("Times", field("from", start), field("to", end),
       go("Set", "retime", () => act("retime", ms(start), ms(end)), "Give the line this time, in seconds")),
     part("Speaker", speaker, go("Set", "reassign", () => act("reassign", speaker.value), "This speaker says the line")),
+    part("New line", field("from", from), field("to", until), by, field("text", newText),
+      go("Add", "add", addLine, "Somebody says this, and it was not heard")),
     part("Pronounce", field("word", term), field("as", sounds), scope, go("Add", "pronounce", pronounce)),
     part("New take", field("seed", seed), field("rate", rate), settings,
       go("Ask", "regenerate", regenerate, "Speak it so with the next rerun")))
@@ -229,9 +264,12 @@ function render({ model, el }) {
       start.value = (d.start / 1000).toFixed(2); end.value = (d.end / 1000).toFixed(2)
       fill(speaker, ...model.get("summary").speakers.map((v) => h("option", { value: v }, v)))
       speaker.value = d.speaker
+      const before = by.value
+      fill(by, ...model.get("summary").speakers.map((v) => h("option", { value: v }, v)))
+      by.value = before || d.speaker
       fill(settings, ...Object.entries(d.settings).map(([key, was]) => field(key.replaceAll("_", " "),
         h("input", { name: key, type: typeof was === "number" ? "number" : typeof was === "boolean" ? "checkbox" : "text",
-          step: "any", value: String(was), checked: was === true }))))
+          step: Number.isInteger(was) ? "1" : "any", min: d.bounds[key]?.[0] ?? undefined, max: d.bounds[key]?.[1] ?? undefined, value: String(was), checked: was === true }))))
     }
     if (fresh) term.value = sounds.value = seed.value = rate.value = ""
   }
@@ -258,6 +296,7 @@ function render({ model, el }) {
     showMore(d, d.id !== shown)
     if (d.id !== shown && !playing) show(d.start)
     shown = d.id
+    reopen.hidden = !["approved", "rejected"].includes(d.state) && !d.flags.includes("conflict")
     lock.firstChild.textContent = d.locked ? "Unlock take" : "Lock take"
     players[1].firstChild.textContent = d.take ? `Take, ${seconds(d.take.ms)}` : "No take"
     fill(findings, ...d.findings.map((f) => h("li", {}, badge(f.verdict), h("b", {}, f.check), ` ${f.evidence.replace(/\.$/, "")}. `,
@@ -408,12 +447,13 @@ function render({ model, el }) {
     } else fill(running, h("span", {}, `The last rerun failed; takes and film are as before it. ${p.said ?? ""}`))
   }
 
-  const root = h("section", { class: "wb", "aria-label": `Review of ${place.key}` },
+  // a click anywhere in it focuses it, so that its keys are its own, and none is the notebook's
+  const root = h("section", { class: "wb", tabindex: "-1", "data-lm-suppress-shortcuts": "true", "aria-label": `Review of ${place.key}` },
     head, running, status, filters, h("div", { class: "wb-body" }, h("div", { class: "wb-left" }, list, pager), detail), help)
   const does = {
     j: () => act("next", 1), k: () => act("next", -1), ArrowDown: () => act("next", 1), ArrowUp: () => act("next", -1),
-    " ": () => play("dub"), o: () => play("source"), t: () => play("take"), a: () => act("approve"),
-    Enter: () => { act("approve"); act("next", 1) }, p: () => each.click(), x: () => act("reject"), l: () => act("lock"), g: () => act("regenerate"), r: () => act("rerun"), v: () => act("off_screen"),
+    " ": () => play("dub"), o: () => play("source"), t: () => play("take"), a: () => approve(),
+    Enter: () => approve(true), p: () => each.click(), x: () => act("reject"), l: () => act("lock"), g: () => act("regenerate"), r: () => act("rerun"), v: () => act("off_screen"),
     u: () => act("undo"), e: () => target.area.focus(), s: () => source.area.focus(), n: () => note.area.focus(),
     m: openMore, "/": () => search.focus(), "?": () => help.showModal(),
   }
@@ -432,7 +472,11 @@ function render({ model, el }) {
     verdict: showSummary, progress: showProgress, sound: () => { audio.pause(); draw(); if (wanted) play(wanted) },
     message: () => { status.textContent = model.get("message") } }
   const bound = Object.entries(shows).map(([trait, show]) => { model.on(`change:${trait}`, show); return [trait, show] })
-  const answered = () => { asked = Math.max(0, asked - 1) }
+  const answered = (answer) => {
+    asked = Math.max(0, asked - 1)
+    due.get(answer.number)?.(answer.ok)
+    due.delete(answer.number)
+  }
   model.on("msg:custom", answered)
   ;[showRows, showSummary, showDetail, showProgress, shows.message, showFilm, listen].forEach((show) => show())
 

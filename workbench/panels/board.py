@@ -51,11 +51,12 @@ def linked(model: Review) -> Board:
         dlink((model, name), (board, name))
 
     def act(_: Board, asked: dict[str, Any], __: Any) -> None:
+        done = False
         try:
             with board.hold_sync():  # what changes goes over in one message
-                model.do(str(asked.get("verb")), *asked.get("given", ()), **asked.get("named", {}))
+                done = model.do(str(asked.get("verb")), *asked.get("given", ()), **asked.get("named", {}))
         finally:  # the page asks for nothing while an answer is due
-            board.send({"done": asked.get("verb")})
+            board.send({"number": asked.get("number"), "ok": done})
 
     board.on_msg(act)
     return board

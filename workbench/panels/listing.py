@@ -8,34 +8,31 @@ integer ms.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import pairwise
 from statistics import median
-from types import MappingProxyType
 from typing import Any
 
 import regex
 
-from workbench import display, qa, review, wording, writing
+from workbench import display, qa, review, writing
 from workbench.fit import timing
 from workbench.records import (
     Casting,
-    Decision,
     LineWord,
     Placement,
-    Probe,
     Score,
     Segment,
     Table,
     Take,
-    Translation,
     Verdict,
 )
 from workbench.review import Line
+from workbench.review.desk import Desk
 
-KINDS = (Probe, Segment, LineWord, Casting, Translation, Take, Placement, Score)  # what a listing is made of
+KINDS = (LineWord, Casting, Placement, Score)  # what a listing is made of
 STATES = ("open", "edited", "approved", "rejected")
 PIECES = regex.compile(r"\s+|\w+|[^\w\s]")
 LEAST_SPOKEN = 4  # letters and digits of a take from which its own pace is believed
@@ -58,35 +55,41 @@ class Listing:
 
     def __init__(
         self,
+        desk: Desk,
         tables: Mapping[type, Table[Any]],
-        decisions: Iterable[Decision],
         *,
         opts: qa.Options,
         room: timing.Options,
-        settings: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        self.tables, self.settings = tables, settings
-        self.segments: Table[Segment] = tables[Segment]
-        takes = wording.heard(tables[Take], tables[Placement])
-        self.translations: Table[Translation] = wording.said(tables[Translation], takes)
-        self.takes: dict[str, Take] = takes.by("segment")
+        self.desk, self.lines = desk, desk.lines
+        self.segments, self.takes = desk.segments, desk.takes
         self.placements: dict[str, Placement] = tables[Placement].by("segment")
         self.voices: dict[str, str] = {row.speaker: row.voice for row in tables[Casting]}
-        self.duration: int = tables[Probe][0].duration
-        self.rooms = timing.rooms(self.segments, duration=self.duration, opts=room)
+        self.rooms = timing.rooms(self.segments, duration=desk.duration, opts=room)
+        self._around = {
+            "words": Stretches((word.start, word.end, word) for word in tables[LineWord]),
+            "lines": Stretches((row.start, row.end, row) for row in self.segments),
+            "placed": Stretches((row.start, row.end, row) for row in self.placements.values()),
+        }
         self.marks = qa.marks(tables[Score], opts=opts)
         self._measured: dict[str, list[Score]] = {}
         for score in tables[Score]:
             if score.check != "review":  # what the decisions say is said anew, below
                 self._measured.setdefault(score.segment, []).append(score)
         self._pace = self._usual_pace()
-        self.decide(decisions)
+        self.verdicts: dict[str, Verdict] = {}
+        self.renew(self.lines)
 
-    def decide(self, decisions: Iterable[Decision]) -> None:
-        """Take note of what is decided now."""
-        self.decisions = tuple(decisions)
-        self.lines = review.fold(self.decisions, self.segments, self.translations, list(self.takes.values()))
-        self.verdicts: dict[str, Verdict] = {name: self._worst(name) for name in self.lines}
+    def renew(self, changed: Iterable[str]) -> None:
+        """Take note that lines are no longer as they were."""
+        if self.lines is not self.desk.lines:  # the logs were rewritten: every line is another
+            self.lines = self.desk.lines
+            self.verdicts, changed = {}, self.lines
+        for name in changed:
+            if name in self.lines:
+                self.verdicts[name] = self._worst(name)
+            else:
+                self.verdicts.pop(name, None)
 
     def shown(self, filters: Filters) -> list[str]:
         """Return the ids of the lines that pass, in order."""
@@ -113,7 +116,7 @@ class Listing:
         lines = self.lines.values()
         flags = sorted({flag for line in lines for flag in line.flags})
         return {
-            "lines": len(self.lines),
+            "lines": sum(line.there or line.presence != "remove" for line in lines),
             "approved": sum(line.state == "approved" for line in lines),
             "verdicts": {v: list(self.verdicts.values()).count(v) for v in reversed(qa.VERDICTS)},
             "states": {state: sum(line.state == state for line in lines) for state in STATES},
@@ -165,9 +168,10 @@ class Listing:
                 "key": take.key,
             },
             "room": end - start,
-            "cuts": self.cuts(name),
-            "last": self.after(name) is None,
-            "settings": dict(self.settings),
+            "cuts": [list(cut) for cut in self.desk.cuts(name)],
+            "last": self.desk.after(name) is None,
+            "settings": dict(self.desk.settings),
+            "bounds": {key: list(pair) for key, pair in self.desk.bounds.items()},
             "locked": bool(line.locked),
             "decisions": [
                 {
@@ -198,24 +202,6 @@ class Listing:
         ms = round(self._pace_of(self.takes.get(name)) * letters(text))
         return {"ms": ms, "room": end - start, "tempo": round(max(1.0, ms / max(1, end - start)), 2)}
 
-    def cuts(self, name: str) -> list[list[Any]]:
-        """Return where a line can be split: ms between two of its words, and the texts of the halves."""
-        line = self.lines[name]
-        start, end = line.segment.start, line.segment.end
-        words = (word for word in self.tables[LineWord] if word.segment == name)
-        found, at = [], 0
-        for before, word in pairwise(words):
-            place, cut = line.source.find(f" {word.text}", at), (before.end + word.start) // 2
-            if place > 0 and start < cut < end:
-                found.append([cut, line.source[:place].strip(), line.source[place:].strip()])
-                at = place + 1
-        return found
-
-    def after(self, name: str) -> Segment | None:
-        """Return the line that comes after one; `None` for the last."""
-        ids = [row.id for row in self.segments]
-        return self.segments[ids.index(name) + 1] if name in ids[:-1] else None
-
     def window(self, name: str) -> tuple[int, int]:
         """Return the stretch of film that is drawn with a line: up to the middle of each neighbour."""
         line = self.lines[name].segment
@@ -224,28 +210,28 @@ class Listing:
         end = line.end + MARGIN if after is None else (after.start + after.end) // 2
         start = min(line.start - MARGIN, max(start, line.start - 4 * MARGIN))
         end = max(line.end + MARGIN, min(end, line.end + 4 * MARGIN))
-        return max(0, start), min(end, self.duration)
+        return max(0, start), min(end, self.desk.duration)
 
     def around(self, start: int, end: int) -> dict[str, Any]:
         """Return words, lines and placements between two times."""
-        words: Table[LineWord] = self.tables[LineWord]
+        near = {name: stretches.between(start, end) for name, stretches in self._around.items()}
         return {
-            "words": [[w.start, w.end, w.text] for w in words if w.end > start and w.start < end],
+            "words": [[w.start, w.end, w.text] for w in near["words"]],
             "lines": [
                 {"id": row.id, "start": row.start, "end": row.end, "speaker": row.speaker}
-                for row in self.segments
-                if row.end > start and row.start < end
+                for row in near["lines"]
             ],
             "placed": [
                 {"id": row.segment, "start": row.start, "end": row.end, "text": self.lines[row.segment].text}
-                for row in self.placements.values()
-                if row.end > start and row.start < end and row.segment in self.lines
+                for row in near["placed"]
+                if row.segment in self.lines
             ],
         }
 
     def _neighbours(self, line: Segment) -> tuple[Segment | None, Segment | None]:
-        before = [row for row in self.segments if row.end <= line.start]
-        after = [row for row in self.segments if row.start >= line.end]
+        lines = self._around["lines"].between(line.start - 8 * MARGIN, line.end + 8 * MARGIN)
+        before = [row for row in lines if row.end <= line.start]
+        after = [row for row in lines if row.start >= line.end]
         return before[-1] if before else None, after[0] if after else None
 
     def _worst(self, name: str) -> Verdict:
@@ -264,6 +250,21 @@ class Listing:
     def _own_pace(take: Take) -> float:
         """Return ms for each letter and digit at the engine's natural rate."""
         return take.duration * take.rate / letters(take.text_pre_pronunciation)
+
+
+class Stretches:
+    """Things that last, to be found by time without looking at all of them. Ms."""
+
+    def __init__(self, lasting: Iterable[tuple[int, int, Any]]) -> None:
+        self._sorted = sorted(lasting, key=lambda one: one[:2])
+        self._starts = [start for start, _, _ in self._sorted]
+        self._longest = max((end - start for start, end, _ in self._sorted), default=0)
+
+    def between(self, start: int, end: int) -> list[Any]:
+        """Return what lasts at a moment after `start` and before `end`, in order of start."""
+        first = bisect_left(self._starts, start - self._longest)
+        last = bisect_left(self._starts, end)
+        return [one for _, until, one in self._sorted[first:last] if until > start]
 
 
 def letters(text: str) -> int:

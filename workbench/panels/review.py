@@ -5,36 +5,43 @@ widget. `view` links it to one (`board`).
 
 Conventions
 -----------
-Every verb writes its decisions to the logs at once and takes note of what others wrote since. What the
-reviewer asked for and cannot have is said in `message`; it never stops the panel.
+What a verb does to a line is done by the desk (`review.desk`); the model says on which, and shows what became
+of it. What the reviewer asked for and cannot have is said in `message`; it never stops the panel.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
+import msgspec
 from traitlets import Dict, Enum, HasTraits, Int, List, Unicode, observe
 
-from workbench import glossary, library, qa, review, tts
+from workbench import library, qa, review
 from workbench.errors import LibraryError, RecordError, WorkbenchError
 from workbench.fit import timing
-from workbench.glossary import Pronunciation
 from workbench.panels.listing import KINDS, Filters, Listing, changes
 from workbench.panels.rerun import Rerun
 from workbench.panels.sounds import Clips, server
 from workbench.records import Decision, Table
 from workbench.review import Line
+from workbench.review.desk import Desk
 
 if TYPE_CHECKING:
     from workbench.panels.board import Board
 
 PAGE = 100  # lines shown at once
 FILTERS = ("verdict", "state", "speaker", "search", "order")
-UNSURE = {"conflict", "stale", "orphaned", "pending"}  # flags of lines that nobody approves unheard
+UNSURE = {
+    "conflict",
+    "stale",
+    "orphaned",
+    "pending",
+    "removed",
+}  # flags of lines that nobody approves unheard
 
 
 class Review(HasTraits):
@@ -73,144 +80,111 @@ class Review(HasTraits):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__()
-        self.dub, self.who, self.now = dub, who, now
+        self.dub, self.who = dub, who
         self._rerun, self._clips = rerun or Rerun(dub), Clips(dub)
-        self._seen: dict[str, Any] = {}
-        self._ids: list[str] = []
+        self.desk = Desk(dub, who=who, now=now)
+        self._made: list[Any] = []
+        self._ids: list[str] = []  # of the lines that pass the filters
+        self._order: dict[str, int] = {}  # id -> where it stands among them
         self._place = 0  # of the selected line in the list, also when it has left it
         self.refresh()
         self.next(0)
 
     # what a reviewer does
 
-    def approve(self) -> None:
-        """Say that the selected line is right as it reads now."""
-        self._decide("approve")
+    def approve(self, text: str | None = None, source: str | None = None) -> None:
+        """Say that the selected line is right as it reads now, or as it reads with texts that are given."""
+        if source is not None:
+            self.edit_source(source)
+        if text is not None:
+            self.edit(text)
+        self._did(self.desk.approve(self.selected))
 
     def approve_ok(self) -> None:
         """Approve every open line in which nothing was found. What could not be checked is no finding."""
         fine = [
-            line
-            for name, line in self._listing.lines.items()
+            name
+            for name, line in self.desk.lines.items()
             if self._listing.verdicts[name] in ("ok", "info")
             and line.state == "open"
             and not line.flags & UNSURE
         ]
-        self._decide("approve", fine)
+        self._did(self.desk.approve(*fine))
         self.message = f"{len(fine)} lines approved"
 
     def reject(self) -> None:
         """Say that the selected line is not right."""
-        self._decide("reject")
+        self._did(self.desk.reject(self.selected))
+
+    def reopen(self) -> None:
+        """Withdraw what was said of the selected line, whoever said it."""
+        self._did(self.desk.reopen(self.selected))
 
     def edit(self, text: str) -> None:
         """Give the selected line another target text."""
-        self._write("edit_text", text, self._line.text)
+        self._did(self.desk.edit(self.selected, text))
 
     def edit_source(self, text: str) -> None:
         """Correct what was heard in the selected line."""
-        self._write("edit_source", text, self._line.source)
+        self._did(self.desk.edit_source(self.selected, text))
 
     def note(self, text: str) -> None:
         """Put a note to the selected line."""
-        self._write("note", text, "")
+        self._did(self.desk.note(self.selected, text))
 
     def lock(self) -> None:
         """Keep the selected line's take whatever changes; a locked line is unlocked."""
-        line = self._line
-        if line.locked:
-            self._decide("unlock")
-            return
-        if line.take is None:
-            raise LibraryError(f"lock {line.id}", "it has no take", "Run the line again first.")
-        y, _ = library.read_sound(self.dub.stage("tts") / line.take.sound)
-        self._decide("lock", sound=tts.digest(y))
+        self._did(self.desk.lock(self.selected))
 
     def regenerate(self, seed: int | None = None, rate: float | None = None, **options: Any) -> None:
-        """Ask for another take of the selected line, from the next rerun on.
-
-        With the next seed, where none is given; at a rate (1.0 is natural); with settings of the engine.
-        """
-        asked, known = self._line.regenerate, self._listing.settings
-        unknown = [name for name, given in options.items() if type(known.get(name)) is not type(given)]
-        if unknown or (rate is not None and not review.RATES[0] <= rate <= review.RATES[1]):
-            raise RecordError(
-                "ask for a new take",
-                f"{unknown[0]} is no such setting of the engine" if unknown else f"the rate is {rate}",
-                f"Rates are {review.RATES[0]} to {review.RATES[1]}; settings: {known}.",
-            )
-        seed = (asked.seed or 0) + 1 if seed is None and asked else 1 if seed is None else seed
-        self._decide("regenerate", seed=seed, rate=rate, options=options or None)
+        """Ask for another take of the selected line, from the next rerun on."""
+        self._did(self.desk.regenerate(self.selected, seed=seed, rate=rate, **options))
 
     def split(self, at: int) -> None:
         """Cut the selected line in two before the word that begins after `at` ms, one of its `cuts`."""
-        halves = {cut: texts for cut, *texts in self._listing.cuts(self._line.id)}
-        if at not in halves:
-            raise RecordError("split the line", f"no word begins at {at} ms", "Choose one of its words.")
-        self._decide("split", cut=at, texts=tuple(halves[at]))
+        self._did(self.desk.split(self.selected, at))
 
     def merge(self) -> None:
         """Join the selected line with the one after it."""
-        after = self._listing.after(self._line.id)
-        if after is None:
-            raise RecordError("join the line with the next", "it is the last one", "Join the one before it.")
-        self._decide("merge", other=review.Anchor.of(after))
+        self._did(self.desk.merge(self.selected))
+
+    def remove(self) -> None:
+        """Say that nobody says the selected line."""
+        self._did(self.desk.remove(self.selected))
+
+    def add(self, start: int, end: int, speaker: str, text: str) -> None:
+        """Add a line that nobody heard, and select it."""
+        made = self.desk.add(start, end, speaker, text)
+        self._did(made)
+        self.selected = made[0].subject
 
     def retime(self, start: int, end: int) -> None:
         """Give the selected line another time, in ms."""
-        if end > self._listing.duration:
-            raise RecordError(
-                f"end the line at {end} ms", f"the film has {self._listing.duration} ms", "End it earlier."
-            )
-        if (start, end) != (self._line.segment.start, self._line.segment.end):
-            self._decide("retime", start=start, end=end)
+        self._did(self.desk.retime(self.selected, start, end))
 
     def reassign(self, speaker: str) -> None:
         """Say that another of the film's speakers says the selected line."""
-        said = review.said_by(speaker, self._listing.lines.values())
-        if said is None:
-            known = ", ".join(self._listing.counts()["speakers"])
-            raise RecordError(
-                f"give the line to {speaker!r}", "nobody of that name says a line", f"There are: {known}."
-            )
-        if speaker != self._line.segment.speaker:
-            self._decide("reassign", speaker=speaker, other=said)
+        self._did(self.desk.reassign(self.selected, speaker))
 
     def pronounce(self, term: str, said: str, scope: str = "line") -> None:
-        """Say how a word is spoken: in the selected line, in every line of the dub, or in the series.
-
-        The last is no decision: it is written into the series' style guide.
-        """
-        term, said, locale = term.strip(), said.strip(), self.dub.language
-        if not term or not said:
-            raise RecordError(f"pronounce {term!r}", "one side is empty", "Write the word and how it sounds.")
+        """Say how a word is spoken: in the selected line, in every line of the dub, or in the series."""
+        self._did(self.desk.pronounce(self.selected, term, said, scope))
         if scope == "series":
-            path = self.dub.episode.series.style_guide_path(locale)
-            rule = Pronunciation(term, said, locale)
-            library.change(
-                self.dub.root,
-                path,
-                lambda text: glossary.with_rule(text, rule, where=path.name, project=path.parent.name),
-            )
+            path = self.dub.episode.series.style_guide_path(self.dub.language)
             self.message = (
                 f"written into {path.name}, where it can be changed; the next rerun speaks it in this dub's "
                 "lines, workbench repro in the other dubs"
             )
-            return
-        if scope == "line" and term.casefold() not in self._line.text.casefold():
-            raise RecordError(f"pronounce {term!r}", "the line does not say it", "Write a word of the line.")
-        self._decide("pronounce", term=term, tts=said, locale=locale, everywhere=scope == "dub")
 
     def off_screen(self) -> None:
         """Say that whoever speaks the selected line is out of the picture; a second time, in it."""
-        self._decide("off_screen", off_screen=not self._line.off_screen)
+        self._did(self.desk.off_screen(self.selected))
 
     def undo(self) -> None:
         """Take back this reviewer's last act on this dub, all of it where it was on many lines."""
-        own = [d for d, _ in review.live(self._listing.decisions) if d.who == self.who]
-        last = [d for d in own if (d.at, d.action) == (own[-1].at, own[-1].action)]
-        self._append([(review.log_of(d.action), review.undo(d, who=self.who, at=self.now())) for d in last])
-        self.message = f"undone: {_said(own[-1].action, len(last))}" if last else "nothing to undo"
+        last = self.desk.undo()
+        self.refresh()
+        self.message = f"undone: {_said(last[-1].action, len(last))}" if last else "nothing to undo"
 
     def rerun(self) -> None:
         """Speak the selected line again, with all that follows from it."""
@@ -223,7 +197,7 @@ class Review(HasTraits):
     def next(self, step: int = 1) -> None:
         """Select the line that stands so many lines further in the list, turning pages."""
         if self._ids:
-            here = self._ids.index(self.selected) if self.selected in self._ids else self._place - (step > 0)
+            here = self._order.get(self.selected, self._place - (step > 0))
             there = min(max(here + step, 0), len(self._ids) - 1)
             self.selected, self.page = self._ids[there], there // PAGE
 
@@ -248,16 +222,16 @@ class Review(HasTraits):
         """Take note of what others decided, and of what a rerun has made."""
         self._follow()
         try:
-            made, logs = self._stamp()
-            if made != self._seen.get("made"):
+            made = [_stamp(self.dub.stage(stage)) for stage in library.STAGES]
+            if made != self._made:
                 self._load()
                 self._show()
                 if self.sound.get("id") == self.selected:
                     self.listen()
-            elif logs != self._seen.get("logs"):
-                self._listing.decide(self._decisions())
+            elif changed := self.desk.follow():
+                self._listing.renew(changed)
                 self._show()
-            self._seen = {"made": made, "logs": logs}
+            self._made = made
         except LibraryError:
             if self._rerun.progress().state != "running":  # a stage's folder is being replaced
                 raise
@@ -265,52 +239,39 @@ class Review(HasTraits):
     # what the panel calls
 
     VERBS = (
-        "approve", "approve_ok", "reject", "edit", "edit_source", "note", "lock", "regenerate", "split",
-        "merge", "retime", "reassign", "pronounce", "off_screen", "undo", "rerun", "rerun_approved", "next",
-        "guess", "listen", "refresh",
+        "approve", "approve_ok", "reject", "reopen", "edit", "edit_source", "note", "lock", "regenerate",
+        "split", "merge", "remove", "add", "retime", "reassign", "pronounce", "off_screen", "undo", "rerun",
+        "rerun_approved", "next", "guess", "listen", "refresh",
     )  # fmt: skip
 
-    def do(self, verb: str, *given: Any, **named: Any) -> None:
-        """Do one of `VERBS`; why it cannot be done is in `message`."""
+    def do(self, verb: str, *given: Any, **named: Any) -> bool:
+        """Do one of `VERBS`, and say whether it was done; why not is in `message`."""
         try:
-            plain = all(isinstance(g, str | int | float | None) for g in (*given, *named.values()))
-            if verb not in self.VERBS or not plain or not _fits(getattr(self, verb), given, named):
+            if verb not in self.VERBS:
                 raise RecordError(f"do {verb!r} in the panel", "there is no such act", "Reload the page.")
+            _refuse_misfits(verb, getattr(self, verb), given, named)
             if verb not in ("refresh", "guess", "listen", "next"):
                 self.message = ""
             getattr(self, verb)(*given, **named)
         except WorkbenchError as error:
             self.message = str(error)
+            return False
+        return True
 
     # how it is done
 
     @property
     def _line(self) -> Line:
-        if self.selected not in self._listing.lines:
-            raise LibraryError("decide on a line", "none is selected", "Select one.")
-        return self._listing.lines[self.selected]
+        return self.desk.line(self.selected)
 
-    def _decide(self, action: str, lines: Iterable[Line] | None = None, **carried: Any) -> None:
-        chosen, at = [self._line] if lines is None else lines, self.now()
-        made = [review.decide(action, line, who=self.who, at=at, **carried) for line in chosen]
-        self._append([(review.log_of(action), decision) for decision in made])
-        stage = review.log_of(action)
-        if made and stage != "qa":  # what is said of a line changes nothing in it
-            shared = ", in every dub of the episode" if stage in library.SOURCE_STAGES else ""
-            self.message = f"{_said(action, 1)} noted; the next rerun goes from {stage} on{shared}"
-
-    def _write(self, action: str, text: str, before: str) -> None:
-        text = text.strip()
-        if text != before:
-            self._decide(action, text=text)
-
-    def _append(self, decisions: Iterable[tuple[str, Decision]]) -> None:
-        by_log: dict[str, list[Decision]] = {}
-        for log, decision in decisions:
-            by_log.setdefault(log, []).append(decision)
-        for log, made in by_log.items():
-            self.dub.append(log, *made)
+    def _did(self, made: Sequence[Decision]) -> None:
+        """Show what became of an act, and say from where the next rerun goes."""
         self.refresh()
+        stage = review.log_of(made[-1].action) if made else "qa"
+        if stage != "qa":  # what is said of a line changes nothing in it
+            shared = ", in every dub of the episode" if stage in library.SOURCE_STAGES else ""
+            act = _said(made[-1].action, 1)
+            self.message = f"{act} noted; the next rerun goes from {stage} on{shared}"
 
     def _start(self, arguments: list[str]) -> None:
         self._rerun.start([*arguments, "--who", self.who])
@@ -334,12 +295,13 @@ class Review(HasTraits):
 
     def _load(self) -> None:
         tables: dict[type, Table[Any]] = {kind: self.dub.read(kind) for kind in KINDS}
+        self.desk.load()
+        self.desk.follow()
         self._listing = Listing(
+            self.desk,
             tables,
-            self._decisions(),
             opts=self.dub.options("qa", qa.Options),
             room=self.dub.options("timing", timing.Options),
-            settings=self._settings(),
         )
         self.picture = self._preview()
 
@@ -350,19 +312,6 @@ class Review(HasTraits):
             return f"{server().url(path)}-{path.stat().st_mtime_ns}" if path.is_file() else ""
         except LibraryError:
             return ""  # what keeps it from being served is said of the sounds
-
-    def _settings(self) -> dict[str, Any]:
-        """Return the settings of the synthesiser, with what they are."""
-        choice = self.dub.choice("tts")
-        return choice.options.get(choice.engine, {})
-
-    def _decisions(self) -> Iterable[Decision]:
-        return review.read(self.dub.review(*review.LOGS))
-
-    def _stamp(self) -> tuple[list[Any], list[Any]]:
-        made = [self.dub.stage(stage) for stage in library.STAGES]
-        logs = [self.dub.review_log(stage) for stage in review.LOGS]
-        return [_stamp(path) for path in made], [_stamp(path) for path in logs]
 
     @observe(*FILTERS, "page")
     def _filter(self, change: Any) -> None:
@@ -379,9 +328,9 @@ class Review(HasTraits):
         self._show_line()
 
     def _list(self) -> None:
-        if self.selected in self._ids:
-            self._place = self._ids.index(self.selected)
+        self._place = self._order.get(self.selected, self._place)
         self._ids = self._listing.shown(Filters(**{name: getattr(self, name) for name in FILTERS}))
+        self._order = {name: at for at, name in enumerate(self._ids)}
         self.page = min(self.page, max(0, len(self._ids) - 1) // PAGE)
         self.rows = [self._listing.row(name) for name in self._ids[self.page * PAGE : (self.page + 1) * PAGE]]
         pages = -(-len(self._ids) // PAGE)
@@ -403,13 +352,20 @@ def view(model: Review) -> Board:
     return board.linked(model)
 
 
-def _fits(act: Callable[..., None], given: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
-    """Say whether an act takes as many values, and of these names."""
+def _refuse_misfits(
+    verb: str, act: Callable[..., None], given: tuple[Any, ...], named: Mapping[str, Any]
+) -> None:
+    """Raise `RecordError` where an act does not take as many values, of these names and kinds."""
     try:
-        inspect.signature(act).bind(*given, **named)
-    except TypeError:
-        return False
-    return True
+        bound = inspect.signature(act).bind(*given, **named).arguments
+        hints = get_type_hints(act)
+        plain = str | int | float | bool | None
+        for name, value in {**bound, **bound.pop("options", {})}.items():
+            msgspec.convert(value, hints.get(name, plain), strict=True)
+    except (TypeError, msgspec.ValidationError) as error:
+        raise RecordError(
+            f"do {verb!r} in the panel", f"there is no such act: {error}", "Reload the page."
+        ) from error
 
 
 def _said(action: str, lines: int) -> str:

@@ -12,6 +12,7 @@ of no others.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ LONGEST_TEXT = 5_000  # characters of a text that a reviewer writes
 RATES = (0.5, 2.0)  # slowest and fastest that a take may be asked for
 LOGS = ("segment", "translate", "cast", "tts", "qa")
 TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")  # controls; halves of a surrogate pair
 MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
@@ -51,7 +53,7 @@ class Value:
     """What a decision carries. Which keys an action needs stands in `ACTIONS`; the others are absent."""
 
     version: int = VERSION
-    line: Anchor | None = None
+    line: Anchor | None = None  # add: the new line
     after: tuple[str, ...] = ()  # decisions on the same thing that it takes the place of
     of: str | None = None  # undo, hold: the decision they are about
     text: str | None = None  # edits: the new text; note: it; approve and reject: what was judged
@@ -59,7 +61,9 @@ class Value:
     start: int | None = None  # retime, ms
     end: int | None = None
     cut: int | None = None  # split: where the second half begins, ms
-    other: Anchor | None = None  # merge: the line that joins this one; reassign: one that the speaker says
+    other: Anchor | None = (
+        None  # merge: the line that joins this one; reassign, add: one that the speaker says
+    )
     speaker: str | None = None  # reassign
     off_screen: bool | None = None  # off_screen: whether whoever speaks is out of the picture
     voice: str | None = None  # cast
@@ -96,6 +100,8 @@ ACTIONS = {
     "merge": Action(("segment",), "cut", ("line", "other")),
     "reassign": Action(("segment",), "speaker", ("line", "speaker")),
     "off_screen": Action(("segment",), "sight", ("line", "off_screen")),
+    "remove": Action(("segment",), "presence", ("line",)),
+    "add": Action(("segment",), "presence", ("line", "other")),
     "cast": Action(("cast",), "voice", ("line", "voice", "engine")),
     "edit_text": Action(("translate",), "text", ("line", "text")),
     "lock": Action(("tts",), "lock", ("line", "kept", "sound")),
@@ -104,6 +110,7 @@ ACTIONS = {
     "pronounce": Action(("tts",), "word", ("line", "term", "tts", "locale")),
     "approve": Action(("qa",), "verdict", ("line", "text")),
     "reject": Action(("qa",), "verdict", ("line", "text")),
+    "reopen": Action(("qa",), "verdict", ("line",)),
     "note": Action(("qa",), "", ("line", "text")),
     "undo": Action(LOGS, "", ("of",)),
     "hold": Action(LOGS, "", ("of",)),
@@ -176,6 +183,7 @@ def _fault(decision: Decision, found: Value) -> str | None:
     if decision.fingerprint != _seen(decision.action, found):
         return "its fingerprint is of nothing that it carries"
     texts = [found.text, found.term, found.tts, *(found.texts or ())]
+    texts += [found.line.text] if decision.action == "add" and found.line else []
     if any(len(text or "") > LONGEST_TEXT for text in texts):
         return f"a text has more than {LONGEST_TEXT} characters"
     if not 0 < len(decision.who) <= 100 or not decision.who.isprintable():
@@ -186,6 +194,10 @@ def _fault(decision: Decision, found: Value) -> str | None:
         return f"{decision.at!r} is no time such as 2026-01-31T12:00:00.000000Z"
     if decision.action == "retime" and not 0 <= (found.start or 0) < (found.end or 0):
         return f"a line cannot last from {found.start} to {found.end} ms"
+    if decision.action == "add" and found.line and not 0 <= found.line.start < found.line.end:
+        return f"a line cannot last from {found.line.start} to {found.line.end} ms"
+    if decision.action == "add" and found.line and not found.line.text.strip():
+        return "nobody says nothing: a new line has a text"
     if decision.action == "split" and found.line and not found.line.start < (found.cut or 0) < found.line.end:
         return f"a line from {found.line.start} to {found.line.end} ms cannot be cut at {found.cut}"
     if found.rate is not None and not RATES[0] <= found.rate <= RATES[1]:
@@ -214,12 +226,26 @@ def make(action: str, subject: str, *, who: str, at: datetime | str, **carried: 
 
     Raises `RecordError` where the action does not exist or lacks something.
     """
+    _refuse_unwritable(carried.values(), of=f"{action} of {subject}")
     found = Value(**carried)
     when = at if isinstance(at, str) else at.astimezone(UTC).strftime(TIME)
     text = msgspec.json.encode(_sparse(found)).decode()
     decision = Decision(subject, action, _seen(action, found), text, who, when)
     _value(decision, where=f"{action} of {subject}")
     return decision
+
+
+def _refuse_unwritable(carried: Iterable[Any], *, of: str) -> None:
+    """Raise `RecordError` for a text that has no JSON, before it is written as such."""
+    texts = [one for given in carried for one in (given if isinstance(given, tuple) else (given,))]
+    texts += [one.text for one in texts if isinstance(one, Anchor)]
+    for text in texts:
+        if isinstance(text, str) and (found := UNWRITABLE.search(text)):
+            raise RecordError(
+                f"write {of}",
+                f"a text holds U+{ord(found[0]):04X}, which is no character that one could write",
+                "Type it anew, without what was pasted.",
+            )
 
 
 def _sparse(found: Value) -> dict[str, Any]:
@@ -241,31 +267,62 @@ def hold(decision: Decision, *, who: str, at: datetime | str) -> Decision:
 def read(logs: Mapping[str, str]) -> Table[Decision]:
     """Read logs, file name (ending in ``<stage>.jsonl``) -> text, in the order of time.
 
-    A decision that stands twice counts once.
-
-    Raises
-    ------
-    RecordError
-        Naming file and line: a line that is no decision, a merge conflict's marker, an unknown action, one
-        of another log, a value of a future version or without what its action needs, a fingerprint of
-        nothing, or an undo of a decision that no log holds. The files are as they were.
+    A decision that stands twice counts once. Raises as `Logs.read` does.
     """
-    found: dict[str, tuple[Decision, str]] = {}
-    for name, text in logs.items():
-        for number, line in enumerate(text.split("\n"), start=1):
-            if line.strip():
-                where = f"{name}, line {number}"
-                decision = _decision(line, where=where, log=name.rsplit("/", 1)[-1].removesuffix(".jsonl"))
-                found.setdefault(identity(decision), (decision, where))
-    for decision, where in found.values():
-        of = value(decision).of
-        if of is not None and of not in found:
-            raise RecordError(
-                f"read {where}",
-                f"it is about the decision {of}, which no log holds",
-                "Restore that line, or remove this one.",
-            )
-    return Table(Decision, sorted((decision for decision, _ in found.values()), key=when))
+    found = Logs()
+    found.read(logs)
+    return Table(Decision, sorted(found.decisions, key=when))
+
+
+class Logs:
+    """Logs that are read again and again as they grow: each line is decoded once."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._known: dict[str, Decision] = {}
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """All that were read, each once, in no order."""
+        return list(self._known.values())
+
+    def read(self, logs: Mapping[str, str]) -> list[Decision] | None:
+        """Return the decisions that are new in logs, file name (ending in ``<stage>.jsonl``) -> text.
+
+        `None` where a log is no longer what was read of it with more behind, as after a merge by git: begin
+        anew then.
+
+        Raises
+        ------
+        RecordError
+            Naming file and line: a line that is no decision, a merge conflict's marker, an unknown action,
+            one of another log, a value of a future version or without what its action needs, a fingerprint
+            of nothing, or an undo of a decision that no log holds. The files are as they were, and what was
+            read before stands.
+        """
+        if any(not logs.get(name, "").startswith(text) for name, text in self._texts.items()):
+            return None
+        found: dict[str, tuple[Decision, str]] = {}
+        for name, text in logs.items():
+            log, old = name.rsplit("/", 1)[-1].removesuffix(".jsonl"), self._texts.get(name, "")
+            for number, line in enumerate(text[len(old) :].split("\n"), start=old.count("\n") + 1):
+                if line.strip():
+                    where = f"{name}, line {number}"
+                    decision = _decision(line, where=where, log=log)
+                    if identity(decision) not in self._known:
+                        found.setdefault(identity(decision), (decision, where))
+        for decision, where in found.values():
+            of = value(decision).of
+            if of is not None and of not in found and of not in self._known:
+                raise RecordError(
+                    f"read {where}",
+                    f"it is about the decision {of}, which no log holds",
+                    "Restore that line, or remove this one.",
+                )
+        self._texts = dict(logs)
+        new = {name: decision for name, (decision, _) in found.items()}
+        self._known |= new
+        return list(new.values())
 
 
 def when(decision: Decision) -> tuple[str, str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from workbench.records import Decision, Segment, Table
@@ -17,8 +17,8 @@ def revise(
     """Return the lines as decided, in order of start, and the decisions that are not applied.
 
     A line keeps its id when its words, its speaker or its times change. The second half of a split has
-    an id of its own time; a merged line has the id of the earlier of the two. Decisions on what an
-    earlier decision has made follow it.
+    an id of its own time, as an added line has; a merged line has the id of the earlier of the two. Decisions
+    on what an earlier decision has made follow it.
     """
     decisions = [decision for decision in decisions if ACTIONS[decision.action].logs[0] == "segment"]
     lines = {segment.id: segment for segment in segments}
@@ -29,7 +29,7 @@ def revise(
         ready = [a for a in found if a.standing == "holds" and identity(a.decision) not in done]
         touched: set[str] = set()
         for one in ready:
-            line = lines.get(one.found.id or "")
+            line = lines.get(one.found.id or "") or _new_line(lines, one)
             if line and not touched & {line.id}:
                 changed = _apply(lines, line, one)
                 touched |= changed
@@ -39,7 +39,13 @@ def revise(
         if not touched:
             break
     finder = Finder(list(lines.values()))
-    left = [a for a in found if identity(a.decision) not in done and not in_place(a.decision, finder)]
+    left = [
+        a
+        for a in found
+        if identity(a.decision) not in done
+        and not in_place(a.decision, finder)
+        and not (a.decision.action in ("remove", "add") and a.standing == "holds")
+    ]
     left = [replace(a, standing="stale") if a.standing == "holds" else a for a in left]
     return Table(Segment, sorted(lines.values(), key=lambda line: (line.start, line.id))), left
 
@@ -48,6 +54,10 @@ def _apply(lines: dict[str, Segment], line: Segment, one: Anchored) -> set[str]:
     """Apply a decision to its line; return the ids it touched, none where it does not fit the line."""
     asked = one.value
     match one.decision.action:
+        case "add":
+            lines[line.id] = line
+        case "remove":
+            del lines[line.id]
         case "edit_source":
             lines[line.id] = replace(line, text=asked.text or "")
         case "reassign":
@@ -58,7 +68,7 @@ def _apply(lines: dict[str, Segment], line: Segment, one: Anchored) -> set[str]:
             at, (first, second) = asked.cut or 0, asked.texts or ("", "")
             if not line.start < at < line.end:
                 return set()
-            name = _new_id(at, lines)
+            name = new_id(at, lines)
             lines[line.id] = replace(line, end=at, text=first)
             lines[name] = replace(line, id=name, start=at, text=second)
         case "merge":
@@ -75,6 +85,15 @@ def _apply(lines: dict[str, Segment], line: Segment, one: Anchored) -> set[str]:
     return {line.id}
 
 
+def _new_line(lines: Mapping[str, Segment], one: Anchored) -> Segment | None:
+    """Return the line that a decision adds; `None` for any other decision."""
+    if one.decision.action != "add":
+        return None
+    was = _line(one.decision)
+    name = one.decision.subject if one.decision.subject not in lines else new_id(was.start, lines)
+    return Segment(name, was.start, was.end, one.found.speaker or was.speaker, was.text)
+
+
 def _other(lines: Sequence[Segment], line: Segment, was: Anchor | None) -> Segment | None:
     others = [row for row in lines if row.id != line.id]
     found = Finder(others).find("", was) if was else None
@@ -83,7 +102,8 @@ def _other(lines: Sequence[Segment], line: Segment, was: Anchor | None) -> Segme
     return next(row for row in others if row.id == found.id)
 
 
-def _new_id(start: int, taken: Iterable[str]) -> str:
+def new_id(start: int, taken: Container[str]) -> str:
+    """Return the id of a line that starts at `start` ms, unlike all that are taken."""
     name, number = f"s{start:08d}", 1
     while name in taken:
         number += 1

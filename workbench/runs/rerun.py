@@ -140,7 +140,7 @@ def _refuse_other_changes(root: Path, dub: library.Dub, rest: Sequence[review.Li
     with reproduce.in_view(root, file) as repo:
         status = reproduce.changed(repo, f"{file}:{pipeline.target('tts', dub.key)}")
     logs = {str(dub.review_log(stage).relative_to(root)) for stage in review.LOGS}
-    there = (line for line in rest if not line.locked and "orphaned" not in line.flags)
+    there = (line for line in rest if not line.locked and line.there)
     spoken = ((line.take, line.translation) for line in there)
     if all(take and text and take.text_pre_pronunciation == text.text for take, text in spoken):
         logs.add(str(dub.stage("translate").relative_to(root)))

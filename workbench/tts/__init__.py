@@ -258,19 +258,11 @@ def wishes(
 
     `words` is the series' lexicon, before which a reviewer's words go.
 
-    Raises `SpeechError` for a line that two people have locked to different takes, or whose lock was for
-    another stretch of the film: which take is right is theirs to say.
+    A line that two people have locked to different takes, or whose lock was for another stretch of the film,
+    keeps neither and is spoken as it reads: which take is right is theirs to say, and quality control asks
+    them (`review.findings`).
     """
     decisions = list(decisions)
-    for one in decisions:
-        if one.decision.action == "lock" and one.found.id and one.standing in ("conflict", "stale"):
-            raise SpeechError(
-                f"keep the take of {one.found.id}",
-                "two people locked different ones"
-                if one.standing == "conflict"
-                else "its line is now another",
-                f"Unlock it, or undo the lock of {one.decision.who}, in review.",
-            )
     locks, takes = review.holding(decisions, "lock"), review.holding(decisions, "take")
     said = review.holding(decisions, "word")
     everywhere = [word for line in said.values() for word in line if word.everywhere]

@@ -65,7 +65,7 @@ class Report:
 
 def rows(lines: Mapping[str, Line], *, dub: str) -> list[Row]:
     """Return the rows of a dub's sheet, by the dub's key; lines that are gone have none."""
-    return [_row(line, dub=dub) for line in lines.values() if "orphaned" not in line.flags]
+    return [_row(line, dub=dub) for line in lines.values() if line.there]
 
 
 def _row(line: Line, *, dub: str) -> Row:
@@ -102,7 +102,7 @@ def decisions(
         if row.seen:
             _refuse_foreign(row, dub=dub, where=f"{where}, row {number} ({row.id})")
     found: list[Decision] = []
-    present = {line.id: line for line in lines.values() if "orphaned" not in line.flags}
+    present = {line.id: line for line in lines.values() if line.there}
     both, unknown = [], []
     twice = [name for name, count in Counter(row.id for row in sheet if row.id).items() if count > 1]
     if twice:

@@ -371,7 +371,7 @@ def test_voices_are_heard_and_chosen(page, dub):
     tab.select_option(".widget-dropdown select >> nth=0", voices[-1])
     tab.click("button:has-text('Choose it') >> nth=0")
     tab.wait_for_selector(f"text=chosen for the next run: {voices[-1]}")
-    [chosen] = [one for one in review.read(dub.review("voices")) if one.action == "cast"]
+    [chosen] = [one for one in review.read(dub.review("cast")) if one.action == "cast"]
     assert review.value(chosen).voice == voices[-1]
     tab.click("button:has-text('Undo')")
     tab.wait_for_selector("text=undone: the voice of")

@@ -227,7 +227,7 @@ class TestYourOwnFilm:
              "anullsrc=d=3", "-shortest", str(film)], check=True,
         )  # fmt: skip
         done = workbench(project, "dub", film, "--from", "en", "--to", "es")
-        assert "films/quiet/es" in done.stdout
+        assert "films/quiet/es  nothing is dubbed: no speech was found" in done.stdout
         dub = library.dub("films/quiet", "es", project)
         assert len(dub.read(Segment)) == len(dub.read(Take)) == 0
         assert "nothing to dub" in (dub.stage("qa") / "top_issues.md").read_text()

@@ -360,3 +360,14 @@ def test_words_that_nobody_said_are_told_apart_from_words_that_were_lost(doubt, 
     [score] = [row for row in scores_of(film) if row.check == "left out"]
     assert score.verdict == ("info" if doubt else "warn")
     assert says in score.evidence
+
+
+@pytest.mark.parametrize(("off", "mix", "verdict"), [(69, 0, "ok"), (69, 69, "fail"), (300, 0, "fail")])
+def test_the_last_packet_of_a_sound_file_is_no_drift(off, mix, verdict):
+    film = episodes.film(1)
+    stream = dataclasses.replace(film.probe[0].streams[0], kind="audio", frame_rate=0.0)
+    probe = dataclasses.replace(film.probe[0], duration=film.duration - mix, streams=(stream,))
+    product = Product("dub.m4a", "audio", "m4a", film.duration - mix + off, None, None, "")
+    film = dataclasses.replace(film, probe=Table(type(probe), [probe]), products=Table(Product, [product]))
+    [score] = [row for row in scores_of(film) if row.check == "drift"]
+    assert score.verdict == verdict

@@ -361,9 +361,11 @@ def _sheet(options: argparse.Namespace) -> None:
 
 def _show(root: Path, key: Key) -> None:
     from workbench import library
-    from workbench.records import Product
+    from workbench.records import Product, Segment
 
     dub = library.Dub(root, key)
+    if not dub.read(Segment):
+        print(f"{key}  nothing is dubbed: no speech was found")
     for product in dub.read(Product):
         print(f"{key}  {(dub.stage('export') / product.file).relative_to(root)}")
     print(f"{key}  {(dub.reports / 'qa.html').relative_to(root)}")

@@ -32,7 +32,8 @@ from workbench.subtitles import reading
 # What players expect inside MP4; anything else is copied into Matroska alone.
 MP4_PICTURES = {"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video"}
 MP4_SOUNDS = {"aac", "mp3", "ac3", "eac3", "alac", "opus"}
-MOST_ENCODINGS = 3  # of the dub, until loudness and peak hold
+FAIR_ENCODINGS = 3  # of the dub for its loudness; those after them only lower a peak that is too high
+MOST_ENCODINGS = 9
 PEAK_MARGIN_DB = 0.1  # a corrected encoding's peak differs a little from the first one's
 LONGEST_PACKET = 120  # ms; a copied sound may stick out by one packet, and Opus has the longest
 
@@ -90,7 +91,8 @@ def voice(mix: Keyed, reached: Loudness, *, language: str, to: Path, kept: Kept,
     """Encode the dub's sound as AAC, at the loudness of its mix and below the peak limit.
 
     Encoding changes loudness and peak a little. Both are measured in the encoded sound; where they
-    miss, the sound is encoded again with the gain that makes up for it.
+    miss, the sound is encoded again with the gain that makes up for it. The peak limit comes first: no dub
+    is written that goes over it.
 
     Parameters
     ----------
@@ -113,15 +115,21 @@ def voice(mix: Keyed, reached: Loudness, *, language: str, to: Path, kept: Kept,
     Raises
     ------
     MediaError
-        Where AAC does not hold so many channels, or the disk is full.
+        Where AAC does not hold so many channels, where its peak cannot be held, or the disk is full.
     """
     gain = 0.0
-    for _ in range(MOST_ENCODINGS):
+    for encoding in range(1, MOST_ENCODINGS + 1):
         encoded = aac.Encoded(mix, gain, bits=1000 * mix.channels * opts.audio_kbps, kept=kept)
         found = loudness.programme(loudness.listen(encoded, kept=kept))
         correction = _correction(found, reached.integrated_lufs, opts=opts)
-        if not correction:
+        if not correction or (encoding >= FAIR_ENCODINGS and correction > 0):
             break
+        if encoding == MOST_ENCODINGS:
+            raise MediaError(
+                "encode the dub as AAC",
+                f"its peak is {found.true_peak_db} dBTP after {encoding} encodings",
+                "Raise audio_kbps in params/export.yaml, or lower max_true_peak_db in params/mix.yaml.",
+            )
         gain = round(gain + correction, 1)
     encoded.write(to, language=_code(language))
     return Product(

@@ -71,6 +71,11 @@ class Instruments:
     reader: Instrument[Reader]
     hearer: Instrument[Hearer]
 
+    @property
+    def prints_by(self) -> str:
+        """The engine that makes prints, which may be one that stepped in; empty where none is ready."""
+        return self.prints.engine.name if self.prints.engine else ""
+
     def engines(self) -> dict[str, Any]:
         """Return the engines that are ready, by kind."""
         kinds: dict[str, Instrument[Any]]

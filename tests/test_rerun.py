@@ -32,7 +32,7 @@ stages:
     outs: [{es/translate: {persist: true}}]
   tts-es:
     cmd: workbench run tts s/e/es
-    deps: [../style_guide.es.yaml, es/review/tts.jsonl, voices, es/translate, es/.options/tts.json]
+    deps: [../style_guide.es.yaml, es/review/tts.jsonl, voices, es/cast, es/translate, es/.options/tts.json]
     outs: [{es/tts: {persist: true}}]
   qa-es:
     cmd: cat es/tts/*.wav > es/film
@@ -72,6 +72,7 @@ def made(tmp_path_factory):
         out.table(Table(Segment, rows))
     with dub.episode.writing("voices") as out:
         out.table(Table(Clip, []))
+    with dub.writing("cast") as out:
         out.table(Table(Casting, [Casting("A", "f2", "espeak", None, "review")]))
     with pytest.MonkeyPatch.context() as patch:
         prepare(patch)

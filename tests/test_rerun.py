@@ -32,8 +32,7 @@ stages:
     outs: [{es/translate: {persist: true}}]
   tts-es:
     cmd: workbench run tts s/e/es
-    deps: [../style_guide.es.yaml, es/review/tts.jsonl, voices, es/translate, es/cast,
-      es/.options/tts.json]
+    deps: [../style_guide.es.yaml, es/review/tts.jsonl, voices, es/cast, es/translate, es/.options/tts.json]
     outs: [{es/tts: {persist: true}}]
   qa-es:
     cmd: cat es/tts/*.wav > es/film

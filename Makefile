@@ -49,6 +49,7 @@ packages:
 
 demo: setup ## dub the demo episode; says where the films and the reports are
 	$(BIN)/workbench repro demo/e01/es demo/e01/ca
+	@$(BIN)/workbench page
 
 test: setup ## run the tests
 	@$(MAKE) -s packages NEEDED="$(TESTING)" || echo "no browser: the tests that look at pages will be skipped"

@@ -22,6 +22,7 @@ case "$1" in
     for stage in {stages}; do echo '{{}}' > "$root/data/$key/.options/$stage.json"; done;;
   run) key=$3; mkdir -p "$root/data/$key/$2"; cat "$root/data/$key"/review/*.jsonl > "$root/data/$key/$2/made"
     if [ "$2" = export ]; then : > "$root/data/$key/export/products.jsonl"; fi
+    if [ "$2" = segment ]; then : > "$root/data/$key/segment/segments.jsonl"; fi
     if [ "$2" = qa ]; then
       mkdir -p "$root/reports/$key" && cp "$root/data/$key/qa/made" "$root/reports/$key/qa.html"
     fi;;

@@ -104,7 +104,7 @@ BAD = {
     "a version in quotes": ("version: '1'\nproject: demo", "int"),
     "an unknown key in an entry": (TERM + "{source: a, target: b, colour: c}", "entry 1.*unknown key colour"),
     "a missing target": (TERM + "{source: a}", "entry 1.*target"),
-    "a word that YAML reads as a truth value": (TERM + "{source: no, target: b}", "entry 1.*str"),
+    "a word that is a truth value": (TERM + "{source: true, target: b}", "entry 1.*str"),
     "an entry that is a string": (TERM + "word", "entry 1"),
     "an empty source": (TERM + "{source: '', target: b}", "entry 1.*empty"),
     "an empty target": (TERM + "{source: a, target: '  '}", "entry 1.*empty"),

@@ -436,7 +436,7 @@ def test_the_stage_takes_listed_shots_in_place_of_those_it_would_find_and_says_s
     ffmpeg(*click(), episode.folder / "source.wav")
     library.write_text(episode.given / "shots.csv", "start\n0.3\n")
     for shots, maker in (([300], "given"), ([], "scdet")):
-        batch.run_stage(root, "media", "s/e")
+        batch.run_stage(root, "media", episode.key)
         assert [shot.start for shot in episode.read(Shot)] == shots
         assert [one.engine for one in episode.makers(before="separate")] == [maker]
         (episode.given / "shots.csv").unlink(missing_ok=True)

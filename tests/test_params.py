@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from tests.structure import ROOT
-from workbench import fit, mix, params, separate, subtitles, translate, voices
+from workbench import cast, fit, mix, params, separate, subtitles, translate, voices
 from workbench.errors import RecordError
 
 
@@ -50,7 +50,8 @@ def test_a_wrong_file_is_refused_and_named(text, says):
         ("separate", separate.Options, ("fade", "piece")),
         ("subtitles", subtitles.Options, ("max_columns", "max_lines", "max_speed")),
         ("translate", translate.Options, ("batch",)),
-        ("voices", voices.Options, ("longest_clip", "lowest_hz", "highest_hz", "alike")),
+        ("voices", voices.Options, ("longest_clip", "lowest_hz", "highest_hz")),
+        ("cast", cast.Options, ("alike",)),
     ],
 )
 def test_what_is_divided_by_is_not_nought(stage, kind, names):

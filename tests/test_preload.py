@@ -58,7 +58,7 @@ def test_a_caller_that_goes_away_before_it_has_asked_does_not_end_the_server(ser
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(os.environ[preload.SOCKET])
         socket.send_fds(client, [said], [0, 1, 2]) if said else None
-    ask = "from workbench import preload; print(preload.ask(['run', 'asr', 's/nothing']))"
+    ask = "from workbench.runs import preload; print(preload.ask(['run', 'asr', 's/nothing']))"
     done = subprocess.run([sys.executable, "-c", ask], cwd=root, capture_output=True, text=True)
     assert done.stdout == "1\n"
 

@@ -347,9 +347,6 @@ def test_what_is_being_written_is_approved_as_it_is_written(page, dub):
     tab.wait_for_selector(f".wb-row[data-id='{name}'].wb-is-approved:has-text('Aún no, hermana.')")
     tab.click("[data-verb=reopen]")
     tab.wait_for_selector(f".wb-row[data-id='{name}']:not(.wb-is-approved)")
-    for _ in range(3):
-        tab.keyboard.press("u")
-        tab.wait_for_selector(".wb-status:has-text('undone')")
 
 
 def test_voices_are_heard_and_chosen(page, dub):

@@ -306,7 +306,7 @@ class TestAReviewedEpisode:
     def run(self, place):
         """Run the notebook; return its words and the engines that it says worked."""
         path = ROOT / "notebooks/050_segment.ipynb"
-        notebook.run(path, place.reports / "segment.ipynb", {"episode": place.key}, root=place.root)
+        notebook.run(path, place.reports / "segment.ipynb", {"episode": str(place.key)}, root=place.root)
         return place.read(LineWord), [(row.kind, row.engine) for row in place.makers(before="voices")]
 
     def decide(self, place, action, line, **carried):

@@ -1,6 +1,8 @@
 """Cast a voice for each speaker of a dub: one of those that its synthesiser has in its language.
 
-Conventions ----------- Pitches are fundamental frequencies in Hz and compared in octaves. A casting says
+Conventions
+-----------
+Pitches are fundamental frequencies in Hz and compared in octaves. A casting says
 which of a synthesiser's voices speaks for whom: a different voice for each speaker, not a likeness of
 anybody. Nothing is said of anyone's sex: pitch decides. Two dubs by one synthesiser give a speaker one
 voice, save where that voice does not speak the language of one of them, or a person says otherwise.

@@ -3,7 +3,9 @@
 `Casting` is the model: its traits are what the panel shows, its verbs what a reviewer does. It knows no
 widget. `view` links it to one (`cast_list`).
 
-Conventions ----------- A choice is a decision of the dub's log ``cast``. It is made on the longest stretch
+Conventions
+-----------
+A choice is a decision of the dub's log ``cast``. It is made on the longest stretch
 in which the speaker speaks, so that it stays with the person where the diariser gives labels otherwise
 (`cast.reviewed`). The dub has the voice after the next rerun.
 """
